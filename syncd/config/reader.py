@@ -1,0 +1,146 @@
+"""From the tables of a configuration file to checked values, or to the list of everything wrong with it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from syncd.config import apikey, environment
+from syncd.config.document import Document, Table, unknown
+from syncd.config.kinds import describe
+from syncd.config.schema import TABLES, VERSION
+from syncd.config.sources import Sources
+from syncd.config.values import Config, FastGPT, Http, LedgerConfig, Schedule, Secret
+
+Blame = Callable[[str], None]
+
+
+def read(document: Document) -> Config | None:
+    """Return the whole configuration; None when anything is wrong, and then all of it has been reported."""
+    _check_top(document)
+    overrides = environment.overrides(document.env, document.problems)
+    given = {name: {**document.table(name), **overrides[name]} for name in TABLES}
+    fastgpt = _fastgpt(document, given["fastgpt"])
+    ledger = _ledger(document, given["ledger"])
+    schedule = Schedule(**given["schedule"])
+    http = Http(**given["http"])
+    sources = Sources(document).all()
+    if document.problems or fastgpt is None or ledger is None:
+        return None
+    return Config(document.path, fastgpt, ledger, schedule, http, sources, document.problems.warnings())
+
+
+def _check_top(document: Document) -> None:
+    known = ("version", *TABLES, "source")
+    for key, value in document.tables.items():
+        if key not in known:
+            what = "table" if isinstance(value, dict | list) else "key"
+            document.problem((key,), unknown(what, key, known))
+    version = document.tables.get("version")
+    if version is None:
+        document.problem((), f'"version" is missing; write version = {VERSION} at the top')
+    elif type(version) is not int or version != VERSION:
+        text = f'"version" must be {VERSION}, the only one that this syncd reads, not {describe(version)}'
+        document.problem(("version",), text)
+
+
+def _fastgpt(document: Document, given: Table) -> FastGPT | None:
+    if "base_url" not in given and not _broken(document, given, "base_url"):
+        document.problem(("fastgpt",), '[fastgpt]: "base_url" is missing; write the address of FastGPT')
+    key, origin = _key(document, given)
+    _warn_about_open_key(document)
+    values = {name: value for name, value in given.items() if name not in ("api_key", "api_key_file")}
+    if "ca_file" in values:
+        values["ca_file"] = _existing_file(document, values["ca_file"], _blame(document, "fastgpt", "ca_file"))
+    if key is None or "base_url" not in values:
+        return None
+    return FastGPT(api_key=key, api_key_origin=origin, **values)
+
+
+def _key(document: Document, given: Table) -> tuple[Secret | None, str]:
+    """Return the API key and where it came from. A place that is stated but broken is not passed over."""
+    if _broken(document, given, "api_key_file") or _broken(document, given, "api_key"):
+        return None, ""
+    places = apikey.candidates(
+        given,
+        document.env,
+        document.absolute,
+        lambda key: _blame(document, "fastgpt", key),
+        document.problems.blame_variable,
+    )
+    if places:
+        return apikey.read(places[0]), places[0].origin
+    document.problem(
+        ("fastgpt",),
+        "[fastgpt]: no API key; name its file in api_key_file, or set SYNCD_API_KEY_FILE or SYNCD_API_KEY",
+    )
+    return None, ""
+
+
+def _broken(document: Document, given: Table, key: str) -> bool:
+    """Whether a key of ``[fastgpt]`` is stated somewhere but wrong, which has been reported by now."""
+    stated = document.states("fastgpt", key) or environment.variable("fastgpt", key) in document.env
+    return stated and key not in given
+
+
+def _blame(document: Document, table: str, key: str) -> Blame:
+    """Return what reports a problem with a value where it was stated: in the environment or in the file."""
+    variable = environment.variable(table, key)
+    if variable in document.env:
+        return document.problems.blame_variable(variable)
+    return lambda text: document.problem((table, key), f'[{table}]: "{key}" {text}')
+
+
+def _warn_about_open_key(document: Document) -> None:
+    if not document.states("fastgpt", "api_key"):
+        return
+    try:
+        mode = os.stat(document.path).st_mode
+    except OSError:
+        return
+    if stat.S_ISREG(mode) and mode & (stat.S_IRGRP | stat.S_IROTH):
+        document.warn(
+            ("fastgpt", "api_key"),
+            "[fastgpt]: others can read the key in this file; move it to a file of its own (api_key_file), "
+            "or take their right to read: chmod 600",
+        )
+
+
+def _existing_file(document: Document, written: str, blame: Blame) -> Path:
+    file = document.absolute(written)
+    if not os.path.isfile(file):
+        blame(f"names a file that does not exist: {file}")
+    return file
+
+
+def _ledger(document: Document, given: Table) -> LedgerConfig | None:
+    path = document.absolute(given["path"]) if "path" in given else _default_ledger(document.env)
+    if path is None:
+        text = '[ledger]: "path" is missing, and there is no home directory to put the ledger into'
+        document.problem(("ledger",), text)
+        return None
+    if os.path.isdir(path):
+        _blame(document, "ledger", "path")(f"must name a file, but is a directory: {path}")
+    return LedgerConfig(path, given.get("space", ""))
+
+
+def _default_ledger(env: Mapping[str, str]) -> Path | None:
+    state = env.get("STATE_DIRECTORY", "").split(":")[0]
+    if state:
+        return Path(state) / "ledger.db"
+    home = xdg_home(env, "XDG_STATE_HOME", ".local/state")
+    return home / "syncd" / "ledger.db" if home else None
+
+
+def xdg_home(env: Mapping[str, str], variable: str, below_home: str) -> Path | None:
+    """Return a directory of the XDG base directory specification; None when there is no home directory.
+
+    Relative values are ignored, as the specification asks.
+    """
+    stated = env.get(variable, "")
+    if os.path.isabs(stated):
+        return Path(stated)
+    home = env.get("HOME") or os.path.expanduser("~")
+    return Path(home) / below_home if os.path.isabs(home) else None

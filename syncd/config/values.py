@@ -1,0 +1,131 @@
+"""What a configuration is, once it has been read: frozen values without behaviour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Never
+
+from syncd.models import DeletePolicy, Training
+
+
+class Secret:
+    """A text that shows itself only when asked by ``reveal()``; any printing of it gives ``***``."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """Return the text itself."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "***"
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return "***"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __copy__(self) -> Secret:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Secret:
+        return self
+
+    def __reduce__(self) -> Never:
+        raise TypeError("a secret is not written anywhere")
+
+
+@dataclass(frozen=True, slots=True)
+class FastGPT:
+    """The server and how to treat it (``[fastgpt]``); times in seconds."""
+
+    base_url: str  # ends in /api, no slash at the end
+    api_key: Secret
+    api_key_origin: str  # where the key came from, in words; never the key
+    timeout: float = 30.0
+    upload_timeout: float = 600.0
+    uploads: int = 4
+    search_tests_per_second: float = 5.0
+    training_timeout: float = 7200.0
+    ca_file: Path | None = None
+    max_attempts: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerConfig:
+    """The ledger (``[ledger]``)."""
+
+    path: Path
+    space: str = ""  # id of the deployment; "" when the configuration does not say
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When jobs run (``[schedule]``): each a duration ("15m") or a cron expression of five fields."""
+
+    timezone: str = "UTC"
+    scan: str = "15m"
+    audit: str = "0 3 * * *"
+    verify: str = "0 4 * * 0"
+    verify_sample: str = "1/7"
+
+
+@dataclass(frozen=True, slots=True)
+class Http:
+    """The local status server (``[http]``); ``listen`` is "host:port", "" for none."""
+
+    listen: str = "127.0.0.1:8321"
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyPolicy:
+    """How a document is proven (``[source.verify]``)."""
+
+    probes: int = 2
+    search_mode: str = "mixedRecall"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One folder and the dataset it feeds (``[[source]]``); ``settle`` in seconds, ``max_size`` in bytes."""
+
+    name: str
+    path: Path  # absolute; need not exist
+    dataset: str  # a name or an id
+    folder: str = ""  # inside the dataset, POSIX, without slashes at the ends; "" is its root
+    include: tuple[str, ...] = ()  # () is every format that can be read
+    exclude: tuple[str, ...] = ()
+    watch: str = "auto"
+    settle: float = 2.0
+    tags: tuple[str, ...] = ()
+    encodings: tuple[str, ...] = ("utf-8", "gb18030")  # tried in order for text without a byte order mark
+    max_size: int = 500_000_000
+    training: Training = field(default_factory=Training)
+    verify: VerifyPolicy = field(default_factory=VerifyPolicy)
+    delete: DeletePolicy = field(default_factory=DeletePolicy)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A whole configuration, checked."""
+
+    path: Path
+    fastgpt: FastGPT
+    ledger: LedgerConfig
+    schedule: Schedule
+    http: Http
+    sources: tuple[Source, ...]
+    warnings: tuple[str, ...] = ()

@@ -1,0 +1,251 @@
+"""From a file to what is sent for it.
+
+Text formats go out as UTF-8 with a byte order mark, whatever they were: FastGPT guesses the encoding of stored files
+from their first 200 bytes and destroys all later non-ASCII text when these are ASCII; a mark prevents it (observed
+facts 1 and 25). Nothing else is changed: line ends, front matter and inner U+FEFF stay.
+Other formats travel byte for byte.
+
+Files of up to 8 MiB are read once and sent from memory; larger ones are streamed, and never stand in memory as a whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import stat
+from dataclasses import dataclass
+from functools import lru_cache
+
+from syncd import charset, stream
+from syncd.errors import Permanent
+from syncd.extract import office_text
+from syncd.formats import TEXT_FORMATS, format_of, suffix_of
+from syncd.models import Format, Problem, Training
+from syncd.names import upload_name
+from syncd.stream import Body, ChangedWhileReading
+from syncd.visible import csv_text, html_text
+
+__all__ = [
+    "CONVERTER_VERSION",
+    "Body",
+    "ChangedWhileReading",
+    "Outgoing",
+    "extract_text",
+    "hash_file",
+    "prepare",
+    "settings_id",
+]
+
+CONVERTER_VERSION = 1
+"""Raised when the same file would be sent with other bytes than before."""
+
+IN_MEMORY = 8 * 2**20
+"""Largest file, in bytes, that is read into memory as a whole."""
+
+_READ = 64 * 1024
+_TYPES = {
+    Format.TEXT: "text/plain; charset=utf-8",
+    Format.MARKDOWN: "text/markdown; charset=utf-8",
+    Format.HTML: "text/html; charset=utf-8",
+    Format.CSV: "text/csv; charset=utf-8",
+    Format.PDF: "application/pdf",
+    Format.DOCX: "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    Format.PPTX: "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+    Format.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One document, ready to be sent."""
+
+    upload_name: str
+    content_type: str
+    size: int  # bytes to send
+    sha256: str  # of the raw bytes of the file, as planned
+    text: str | None  # the plain text the server's is compared with; None when it cannot be had
+    weak: str  # why ``text`` is missing or only partial, else ""
+    charset: str  # of the file; "" for binary formats
+    body: Body
+    sample: str = ""  # beginning, middle and end of a text too large for ``text``, for probes
+    text_length: int | None = None  # UTF-16 units of a txt or md text without its mark, as FastGPT counts rawTextLength
+
+
+def prepare(
+    disk_path: str | bytes,
+    *,
+    path: str,
+    sha256: str,
+    encodings: tuple[str, ...],
+    max_size: int,
+    unique: str,
+) -> Outgoing:
+    """Read a file and return what is sent for it.
+
+    Args:
+        disk_path: where the file is.
+        path: the document's path, for its name and format.
+        sha256: the hash of the content that was planned.
+        encodings: tried in this order for texts without a byte order mark.
+        max_size: in bytes; larger files are refused.
+        unique: keeps a shortened upload name apart from others.
+
+    Raises:
+        Permanent: empty, too large, unsupported or unreadable.
+        ChangedWhileReading: the bytes are not those that were planned.
+        OSError: the file is gone or may not be read.
+    """
+    fmt = format_of(path)
+    if fmt is None:
+        raise _permanent(Problem.UNSUPPORTED, f"FastGPT cannot read {suffix_of(path) or 'files without a suffix'}.",
+                         "Convert the file, or exclude it.")  # fmt: skip
+    raw, size = _read(disk_path, max_size)
+    if size == 0:
+        raise _permanent(Problem.EMPTY, "The file is empty.", "Fill or exclude it.")
+    if raw is not None and hashlib.sha256(raw).hexdigest() != sha256:
+        raise stream.changed(path)
+    name = upload_name(path, fmt, unique)
+    if fmt not in TEXT_FORMATS:
+        text, weak = office_text(disk_path if raw is None else io.BytesIO(raw), fmt, IN_MEMORY)
+        body = Body(raw, disk_path, path, sha256, size)
+        return Outgoing(name, _TYPES[fmt], size, sha256, text, weak, "", body)
+    try:
+        if raw is None:
+            return _large(disk_path, path, sha256, encodings, fmt, name, size)
+        return _small(raw, sha256, encodings, fmt, name)
+    except charset.Undecodable as error:
+        raise _permanent(Problem.UNREADABLE, error.message, error.hint) from None
+
+
+def _small(raw: bytes, sha256: str, encodings: tuple[str, ...], fmt: Format, name: str) -> Outgoing:
+    text, codec, mark = charset.decode(raw, encodings, html=fmt is Format.HTML)
+    payload = raw[mark:] if codec == "utf-8" else text.encode("utf-8")
+    charset.check_text(payload)
+    if not text.strip() or not text.replace("\ufeff", "").strip():
+        raise _blank()
+    if fmt is Format.HTML and charset.stated_charset(raw) not in ("", "utf-8"):
+        text = charset.restate_charset(text)
+        payload = text.encode("utf-8")
+    whole = charset.BOM + payload
+    plain, weak = _plain(text, fmt)
+    length = utf16_length(text) if fmt in (Format.TEXT, Format.MARKDOWN) else None
+    return Outgoing(name, _TYPES[fmt], len(whole), sha256, plain, weak, codec, Body(whole), "", length)
+
+
+def _large(
+    disk: str | bytes, path: str, sha256: str, encodings: tuple[str, ...], fmt: Format, name: str, size: int
+) -> Outgoing:
+    seen = stream.survey(disk, size, encodings, html=fmt is Format.HTML)
+    if seen.sha256 != sha256:
+        raise stream.changed(path)
+    if seen.blank:
+        raise _blank()
+    body = Body(None, disk, path, sha256, seen.size, seen.plan)
+    sample, _ = _plain(seen.sample, fmt)
+    length = seen.length if fmt in (Format.TEXT, Format.MARKDOWN) else None
+    weak = f"too large to compare whole ({size // 2**20} MiB)"
+    return Outgoing(name, _TYPES[fmt], seen.size, sha256, None, weak, seen.plan.codec, body, sample or "", length)
+
+
+def _plain(text: str, fmt: Format) -> tuple[str | None, str]:
+    """Return the text after the conversion FastGPT is known to make."""
+    if fmt is Format.HTML:
+        text = html_text(text)
+    elif fmt is Format.CSV:
+        text = csv_text(text)
+    else:
+        return text, ""
+    if not any(map(str.isalnum, text)):
+        return None, f"no text is to be seen in this {fmt.value.upper()}"
+    return text, ""
+
+
+def extract_text(
+    disk_path: str | bytes, *, path: str, encodings: tuple[str, ...], limit: int = IN_MEMORY
+) -> tuple[str | None, str]:
+    """Return the plain text of a file, and why it is missing or only partial (else "").
+
+    Only ``OSError`` is raised. ``limit``: bytes of text at most.
+    """
+    fmt = format_of(path)
+    if fmt is None:
+        return None, "a format that cannot be read here"
+    if fmt not in TEXT_FORMATS:
+        return office_text(disk_path, fmt, limit)
+    raw, _ = _read(disk_path, None, limit)
+    if raw is None:
+        return None, "too large to compare whole"
+    try:
+        text, codec, mark = charset.decode(raw, encodings, html=fmt is Format.HTML)
+        charset.check_text(raw[mark:] if codec == "utf-8" else text.encode("utf-8"))
+    except charset.Undecodable as error:
+        return None, error.message
+    return _plain(text, fmt)
+
+
+def utf16_length(text: str) -> int:
+    """Return the length of ``text`` as JavaScript counts it."""
+    return len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2
+
+
+def settings_id(training: Training, encodings: tuple[str, ...], path: str) -> str:
+    """Return 16 hex digits that change when this file would be sent or trained differently, and only then."""
+    return _settings_id(training, encodings, suffix_of(path))
+
+
+@lru_cache(maxsize=4096)
+def _settings_id(training: Training, encodings: tuple[str, ...], suffix: str) -> str:
+    fmt = format_of(suffix)
+    parts: list[object] = [training.mode, sorted(training.options), str(fmt)]
+    if fmt in TEXT_FORMATS:
+        parts += [encodings, CONVERTER_VERSION]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+def hash_file(disk_path: str | bytes) -> str:
+    """Return the SHA-256 of a file as hex digits; raises ``OSError``."""
+    descriptor = os.open(disk_path, os.O_RDONLY)
+    try:
+        block = os.read(descriptor, _READ)
+        digest = hashlib.sha256(block)
+        while block:
+            block = os.read(descriptor, stream.BLOCK if len(block) >= _READ else _READ)
+            digest.update(block)
+        return digest.hexdigest()
+    finally:
+        os.close(descriptor)
+
+
+def _read(disk_path: str | bytes, max_size: int | None, limit: int = IN_MEMORY) -> tuple[bytes | None, int]:
+    """Return the content of a file (``None`` when larger than ``limit``) and its size."""
+    descriptor = os.open(disk_path, os.O_RDONLY | os.O_NONBLOCK)  # never wait for the writer of a pipe
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise _permanent(Problem.UNREADABLE, "This is not a regular file.", "Exclude it.")
+        size = status.st_size
+        if max_size is not None and size > max_size:
+            raise _permanent(Problem.TOO_LARGE, f"The file has {size} bytes, more than the {max_size} allowed.",
+                             "Split the file, or exclude it.")  # fmt: skip
+        if size > limit:
+            return None, size
+        blocks = []
+        total = 0
+        while block := os.read(descriptor, max(size - total, 0) + 1):
+            blocks.append(block)
+            total += len(block)
+            if total > size:  # it grows while it is read; the hash tells what is in it
+                break
+        return b"".join(blocks), total
+    finally:
+        os.close(descriptor)
+
+
+def _permanent(problem: Problem, message: str, hint: str) -> Permanent:
+    return Permanent(problem.value, message, hint=hint)
+
+
+def _blank() -> Permanent:
+    return _permanent(Problem.EMPTY, "There is nothing but white space in the file.", "Fill or exclude it.")

@@ -1,0 +1,74 @@
+"""Which dataset a source feeds: bound once, by id (rule 26)."""
+
+from __future__ import annotations
+
+import re
+
+from syncd.apply import SourceState
+from syncd.errors import AccountRefused, ConfigError, OutcomeUnknown, RemoteMissing, SourceError, Unavailable
+from syncd.fastgpt.client import Client
+from syncd.fastgpt.models import Dataset
+from syncd.ledger import Ledger, remote
+
+_ID = re.compile(r"[0-9a-f]{24}")  # MongoDB's ObjectId
+
+
+async def bind(client: Client, ledger: Ledger, state: SourceState) -> str:
+    """Return the id of the source's dataset; a named one is made when missing.
+
+    Raises:
+        SourceError: the bound dataset is gone, or the configured id does not exist.
+        ConfigError: two datasets have that name.
+        AccountRefused: the key's member may not write there.
+        OutcomeUnknown: the dataset may or may not have been made; calling again looks first.
+    """
+    source = state.config
+    await ledger.commit("source", lambda db: remote.ensure_source(db, source.name))
+    row = remote.source(ledger.conn, source.name)
+    if row is not None and row.dataset_id is not None and row.dataset_ref == source.dataset:
+        return await _bound(client, source.name, source.dataset, row.dataset_id)
+    if _ID.fullmatch(source.dataset):
+        dataset_id = await _bound(client, source.name, source.dataset, source.dataset)
+    else:
+        dataset_id = await _by_name(client, source.dataset)
+    await ledger.commit(
+        "bound", lambda db: remote.bind_dataset(db, source.name, source.dataset, dataset_id)
+    )
+    return dataset_id
+
+
+async def _bound(client: Client, source: str, reference: str, dataset_id: str) -> str:
+    try:
+        dataset = await client.dataset(dataset_id)
+    except RemoteMissing as error:
+        raise SourceError(
+            f'source "{source}": the dataset "{reference}" ({dataset_id}) is not on the server any more',
+            hint="if it was deleted on purpose, name another dataset in the configuration; "
+            "syncd never makes a lost dataset again by itself",
+        ) from error
+    _may_write(dataset)
+    return dataset.id
+
+
+async def _by_name(client: Client, name: str) -> str:
+    found = [d for d in await client.datasets(name) if d.name == name and d.type == "dataset"]
+    if len(found) > 1:
+        raise ConfigError(
+            [f'two datasets are named "{name}": {", ".join(d.id for d in found)}'],
+            hint="write the id of the right one into the configuration (dataset = \"<id>\")",
+        )
+    if found:
+        _may_write(found[0])
+        return found[0].id
+    try:
+        return await client.create_dataset(name)
+    except OutcomeUnknown as error:
+        raise Unavailable(error.message, hint=error.hint) from error
+
+
+def _may_write(dataset: Dataset) -> None:
+    if not dataset.can_write:
+        raise AccountRefused(
+            f'the key may read the dataset "{dataset.name}" but not write to it',
+            hint="give the member who made the key write permission on the dataset, or use another member's key",
+        )

@@ -1,0 +1,7 @@
+"""``python -m syncd.emulator``."""
+
+import sys
+
+from syncd.emulator.server import main
+
+sys.exit(main())

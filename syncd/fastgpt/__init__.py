@@ -1,0 +1,1 @@
+"""The FastGPT API client: one method per endpoint, every answer classified once."""

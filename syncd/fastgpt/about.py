@@ -1,0 +1,65 @@
+"""What is asked of a server beside its datasets: is it there, which version is it, what does an app answer."""
+
+from __future__ import annotations
+
+import time
+
+from syncd import errors
+
+from . import endpoints as to
+from . import wire
+from .detect import recognise
+from .models import Dialect, Health
+from .session import Session, query
+from .transport import Answer
+
+
+class About(Session):
+    """Reachability, version hints, and chat for answer checks."""
+
+    async def health(self) -> Health:
+        """Ask for something cheap; says nothing of the key.
+
+        Raises:
+            ServerError: the server cannot be reached, or is no FastGPT.
+        """
+        started = time.perf_counter()
+        data = await self._call(to.INIT_DATA)
+        version = data.get("systemVersion") if isinstance(data, dict) else None
+        return Health(time.perf_counter() - started, version if isinstance(version, str) else "")
+
+    async def detect(self) -> Dialect:
+        """Guess the family of versions; never fails, "unknown" is an answer (fastgpt-api.md 7.1)."""
+        answers: list[Answer | None] = []
+        for endpoint, body, asked in (
+            (to.INIT_DATA, None, ""),
+            (to.LIST, {}, ""),
+            (to.DETAIL, None, query("id", "syncd-asks")),
+            (to.OPEN_API, None, ""),
+        ):
+            try:
+                answers.append(await self._ask(endpoint, body, query=asked))
+            except errors.SyncdError:
+                answers.append(None)
+        dialect = recognise(*answers)
+        self._own_queue = self._own_queue or "exact-training-counts" in dialect.quirks
+        return dialect
+
+    async def chat(self, app_id: str | None, text: str, custom_uid: str, key: str | None = None) -> str:
+        """One question to an app, without a stored history; for answer checks.
+
+        Args:
+            app_id: needed with a global key (4.8.13 on); None with an app's own key.
+            custom_uid: the user that FastGPT's log will show.
+            key: an app key to use instead of the global one.
+        """
+        body = {
+            "stream": False,
+            "detail": False,
+            "messages": [{"role": "user", "content": text}],
+            "customUid": custom_uid,
+        }
+        if app_id is not None:
+            body["appId"] = app_id
+        answer = await self._ask(to.CHAT, body, key=key)
+        return wire.answer("chat", self._data(to.CHAT, answer, key))

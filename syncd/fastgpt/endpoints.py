@@ -1,0 +1,50 @@
+"""The routes of FastGPT that syncd uses, and what a lost answer to each of them means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One route, relative to the base URL that ends in ``/api``.
+
+    Attributes:
+        name: short name, used in ``points``, counters and messages.
+        repeatable: sending it twice does what sending it once does; a lost answer is the server's trouble. When
+            False a lost answer is ``OutcomeUnknown`` (law 3).
+        upload: its unknown failures are the document's, and it has the long time bound.
+        document: FastGPT may refuse it for what this one document is; elsewhere a refusal is the server's trouble.
+        late_key: it refuses API keys on some versions, where "not authorised" means "not there for a key".
+    """
+
+    name: str
+    method: str
+    path: str
+    repeatable: bool = True
+    upload: bool = False
+    document: bool = False
+    late_key: bool = False
+
+
+DATASETS = Endpoint("datasets", "POST", "/core/dataset/list")
+DATASET = Endpoint("dataset", "GET", "/core/dataset/detail")
+CREATE_DATASET = Endpoint("create_dataset", "POST", "/core/dataset/create", repeatable=False)
+LIST = Endpoint("list", "POST", "/core/dataset/collection/listV2")
+OLD_LIST = Endpoint("list", "POST", "/core/dataset/collection/list")
+DETAIL = Endpoint("detail", "GET", "/core/dataset/collection/detail")
+CREATE_FOLDER = Endpoint("create_folder", "POST", "/core/dataset/collection/create", repeatable=False, document=True)
+UPLOAD = Endpoint(
+    "upload", "POST", "/core/dataset/collection/create/localFile", repeatable=False, upload=True, document=True
+)
+UPDATE = Endpoint("update", "POST", "/core/dataset/collection/update", document=True)
+DELETE = Endpoint("delete", "DELETE", "/core/dataset/collection/delete")
+# API keys work on these three from 4.10.0 on only (fastgpt-api.md 1.2).
+TRAINING = Endpoint("training", "GET", "/core/dataset/collection/trainingDetail", late_key=True)
+TRAINING_ERRORS = Endpoint("training_errors", "POST", "/core/dataset/training/getTrainingError", late_key=True)
+RETRY_TRAINING = Endpoint("retry_training", "PUT", "/core/dataset/training/updateTrainingData", late_key=True)
+CHUNKS = Endpoint("chunks", "POST", "/core/dataset/data/v2/list")
+SEARCH = Endpoint("search", "POST", "/core/dataset/searchTest")
+CHAT = Endpoint("chat", "POST", "/v1/chat/completions")
+INIT_DATA = Endpoint("init_data", "GET", "/common/system/getInitData")
+OPEN_API = Endpoint("open_api", "GET", "/apidoc/systemopenapi.json")

@@ -1,0 +1,148 @@
+"""What all calls share: the key, the headers, the way from an answer to its data."""
+
+from __future__ import annotations
+
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote, urlsplit
+
+from syncd import __version__, errors
+
+from . import wire
+from .endpoints import Endpoint
+from .envelope import decode
+from .limiter import RateLimiter
+from .models import Stats
+from .transport import Answer, Headers, Transport
+
+
+class Session:
+    """One FastGPT server, one global key. Use it as an async context manager.
+
+    Args:
+        base_url: ends in ``/api`` (or wherever the routes below it live).
+        key: the global key; it is sent in the Authorization header and shown nowhere.
+        timeout: seconds that any request may take in all, uploads excepted.
+        upload_timeout: the same for uploads.
+        connections: requests at once.
+        search_tests_per_second: the rate of search tests, which share limits with real users.
+        ca_file: further certificates to trust.
+        transport: an ``httpx.AsyncBaseTransport`` that carries every request instead of the network.
+        user_agent: names this program in the server's log.
+
+    Raises:
+        ConfigError: the key or the address cannot be sent.
+    """
+
+    stats: Stats  # counters, read by reports
+
+    def __init__(
+        self,
+        base_url: str,
+        key: str,
+        *,
+        timeout: float = 30,
+        upload_timeout: float = 600,
+        connections: int = 8,
+        search_tests_per_second: float = 5,
+        ca_file: Path | None = None,
+        transport: object | None = None,
+        user_agent: str = f"syncd/{__version__}",
+    ) -> None:
+        if not key or not all("!" <= c <= "~" for c in key):
+            raise errors.ConfigError(["The API key is empty or holds blanks or characters that no key has."])
+        try:
+            parts = urlsplit(base_url)
+            _ = parts.port  # raises when it is none
+        except ValueError:
+            parts = urlsplit("")
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise errors.ConfigError(["fastgpt.base_url is no http:// or https:// address."])
+        self._shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+        self._key = key
+        self._secret = key.encode("ascii")
+        self._timeout = float(timeout)
+        self._upload_timeout = float(upload_timeout)
+        self._transport = Transport(base_url, connections=connections, ca_file=ca_file, secret=key, through=transport)
+        self.stats = self._transport.stats
+        self._limiter = RateLimiter(search_tests_per_second)
+        self._headers = self._prepared(key, user_agent)
+        self._json_headers = [*self._headers, (b"content-type", b"application/json")]
+        self._connections = connections
+        self._readers: ThreadPoolExecutor | None = None
+        self._old_list = False  # listV2 is not there: before 4.8.19
+        self._own_queue = False  # the server counts tasks exactly: 4.15.0 on
+
+    @staticmethod
+    def _prepared(key: str, user_agent: str) -> Headers:
+        return [
+            (b"authorization", b"Bearer " + key.encode("ascii")),
+            (b"user-agent", user_agent.encode("ascii", "replace")),
+            (b"accept", b"application/json"),
+            (b"accept-encoding", b"gzip"),
+        ]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._shown!r})"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close idle connections and reader threads."""
+        if self._readers is not None:
+            self._readers.shutdown(wait=False, cancel_futures=True)
+            self._readers = None
+        await self._transport.aclose()
+
+    def _threads(self) -> ThreadPoolExecutor:
+        """The threads that read files to upload; made on first use."""
+        if self._readers is None:
+            self._readers = ThreadPoolExecutor(self._connections, thread_name_prefix="syncd-upload")
+        return self._readers
+
+    async def _ask(self, endpoint: Endpoint, body: object = None, *, query: str = "", key: str | None = None) -> Answer:
+        """Send one JSON request and return the raw answer; ``body`` None sends none."""
+        content = b"" if body is None else json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+        headers = self._headers if body is None else self._json_headers
+        if key is not None:
+            headers = [(b"authorization", b"Bearer " + key.encode("ascii")), *headers[1:]]
+        return await self._transport.exchange(
+            endpoint, headers, content, len(content), query=query, bound=self._timeout
+        )
+
+    def _data(self, endpoint: Endpoint, answer: Answer, key: str | None = None) -> Any:
+        """The data of an answer, or the right error; see ``envelope.decode``."""
+        body = answer.body if self._secret not in answer.body else answer.body.replace(self._secret, b"***")
+        return decode(endpoint, answer.status, answer.headers, body, secret=key or self._key, now=time.time())
+
+    async def _call(self, endpoint: Endpoint, body: object = None, *, query: str = "") -> Any:
+        return self._data(endpoint, await self._ask(endpoint, body, query=query))
+
+    async def _get(self, endpoint: Endpoint, name: str, value: str) -> Any:
+        return await self._call(endpoint, query=query(name, value))
+
+    async def _made(self, endpoint: Endpoint, body: object) -> str:
+        return self._identifier(endpoint, await self._call(endpoint, body))
+
+    @staticmethod
+    def _identifier(endpoint: Endpoint, data: object, field: str = "") -> str:
+        """The id of what was made. Without it the thing exists all the same, so it has to be looked for (law 3)."""
+        try:
+            return wire.identifier(endpoint.name, data, field)
+        except errors.Incompatible as error:
+            raise errors.OutcomeUnknown(error.message, hint=error.hint) from error
+
+
+def query(name: str, value: str) -> str:
+    """A query string of one parameter."""
+    return f"?{name}={quote(value, safe='')}"

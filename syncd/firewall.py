@@ -1,0 +1,121 @@
+"""Which deletions are allowed. Pure: a look at one source in, a verdict out.
+
+Vanished files are rationed, replaced versions are not (law 4). The budget is a rolling window, so that many small
+passes cannot do what one big one may not (rule 15).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from syncd.models import DeletePolicy, Hold, HoldReason, RevisionId, RootState
+
+PERCENT_FROM = 5  # the percentage is asked from this many deletions on (pinned)
+
+
+@dataclass(frozen=True, slots=True)
+class Vanished:
+    """A document whose file is gone and which still serves."""
+
+    path: str
+    revision: RevisionId
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the firewall has to know of one source.
+
+    Args:
+        source: its name.
+        policy: the limits of the configuration.
+        root: how the root directory looks now.
+        unreadable: at least one directory below the root could not be read.
+        scope_changed: path, include or exclude differ from those of the last mirror.
+        vanished: what would be retired.
+        serving: documents of the source that have a verified revision.
+        used: retirements of vanished files within the window that no person released.
+        base: documents that were verified before the window began.
+        released: revisions a person let go (not expired, not used).
+        emptied_released: the person meant the emptied root as well.
+        now: the time.
+    """
+
+    source: str
+    policy: DeletePolicy
+    root: RootState
+    unreadable: bool
+    scope_changed: bool
+    vanished: tuple[Vanished, ...]
+    serving: int
+    used: int
+    base: int
+    released: frozenset[RevisionId]
+    emptied_released: bool
+    now: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What may be retired, and the hold over the rest (``None``: nothing is held)."""
+
+    allowed: tuple[Vanished, ...]
+    hold: Hold | None
+
+
+def judge(question: Question) -> Verdict:
+    """Decide about all deletions of one source."""
+    q = question
+    # A root that cannot be trusted says nothing about any file; no release changes that (rule 20).
+    match q.root:
+        case RootState.MISSING:
+            return _nothing(q, HoldReason.MISSING, "the source's folder is missing")
+        case RootState.UNREADABLE:
+            return _nothing(q, HoldReason.UNREADABLE, "the source's folder cannot be read")
+        case RootState.DEVICE:
+            return _nothing(q, HoldReason.DEVICE, "another file system is mounted there and most known files are missing")
+        case RootState.EMPTY | RootState.OK:
+            pass
+    if q.unreadable:
+        return _nothing(q, HoldReason.UNREADABLE, "some folders cannot be read, so nothing is known of their files")
+    released = tuple(v for v in q.vanished if v.revision in q.released)
+    others = tuple(v for v in q.vanished if v.revision not in q.released)
+    # An emptied root is let go only by a release that says so.
+    if q.root is RootState.EMPTY and q.serving > 0:
+        if q.emptied_released and not others:
+            return Verdict(released, None)
+        return Verdict((), _hold(q, HoldReason.EMPTY, True, q.vanished, "no file is left in the source's folder"))
+    if q.scope_changed and others:
+        return Verdict(released, _hold(q, HoldReason.SCOPE, True, others, "path, include or exclude were changed"))
+    planned = q.used + len(others)
+    if others and planned > q.policy.max_count:
+        return Verdict(
+            released,
+            _hold(q, HoldReason.LIMIT, True, others, f"{planned} deletions, more than max_count = {q.policy.max_count}"),
+        )
+    if others and planned >= PERCENT_FROM and planned * 100 > q.policy.max_percent * q.base:
+        return Verdict(
+            released,
+            _hold(
+                q,
+                HoldReason.LIMIT,
+                True,
+                others,
+                f"{planned} deletions of {q.base} documents, more than max_percent = {q.policy.max_percent:g}%",
+            ),
+        )
+    return Verdict(q.vanished, None)
+
+
+def _nothing(q: Question, reason: HoldReason, message: str) -> Verdict:
+    return Verdict((), _hold(q, reason, False, q.vanished, message))
+
+
+def _hold(q: Question, reason: HoldReason, releasable: bool, held: tuple[Vanished, ...], message: str) -> Hold:
+    return Hold(
+        source=q.source,
+        reason=reason,
+        releasable=releasable,
+        paths=tuple(v.path for v in held),
+        since=q.now,
+        message=message,
+    )

@@ -1,0 +1,72 @@
+"""Folders on the server: one for each folder of a source that holds documents."""
+
+from __future__ import annotations
+
+import asyncio
+import posixpath
+
+from syncd.errors import OutcomeUnknown
+from syncd.fastgpt.client import Client
+from syncd.ledger import Ledger, remote
+
+_LOOKS = 3  # an answer that never came is looked for so often before a folder is made again
+_PAUSE = 5.0
+
+
+class Folders:
+    """Finds or makes folders; each is made once, however many documents ask at the same moment."""
+
+    def __init__(self, client: Client, ledger: Ledger) -> None:
+        self._client = client
+        self._ledger = ledger
+        self._known: dict[tuple[str, str], str] = {}
+        self._locks: dict[tuple[str, str], asyncio.Lock] = {}
+
+    def load(self, dataset_id: str, tree: dict[str, str]) -> None:
+        """Take over what a listing of the whole dataset showed: path to collection id."""
+        self._known = {place: id_ for place, id_ in self._known.items() if place[0] != dataset_id}
+        self._known.update(((dataset_id, path), id_) for path, id_ in tree.items())
+
+    def known(self, dataset_id: str, path: str) -> str | None:
+        """The folder's id, without a request; ``None`` for the dataset's root and for folders that are not there."""
+        return self._known.get((dataset_id, path))
+
+    def forget(self, dataset_id: str, path: str) -> None:
+        """The folder is gone."""
+        self._known.pop((dataset_id, path), None)
+
+    async def ensure(self, source: str, dataset_id: str, path: str) -> str | None:
+        """The id of the folder ``path`` ("" is the dataset's root), made with its parents when missing."""
+        if not path:
+            return None
+        place = (dataset_id, path)
+        async with self._locks.setdefault(place, asyncio.Lock()):
+            if place not in self._known:
+                parent, name = posixpath.split(path)
+                parent_id = await self.ensure(source, dataset_id, parent)
+                self._known[place] = await self._make(source, dataset_id, path, parent_id, name)
+            return self._known[place]
+
+    async def _make(self, source: str, dataset_id: str, path: str, parent_id: str | None, name: str) -> str:
+        found: str | None = None
+        try:
+            found = await self._client.create_folder(dataset_id, parent_id, name)
+        except OutcomeUnknown:
+            for _ in range(_LOOKS):
+                await asyncio.sleep(_PAUSE)
+                found = await self._look(dataset_id, parent_id, name)
+                if found:
+                    break
+            else:
+                found = await self._client.create_folder(dataset_id, parent_id, name)
+        made = found
+        await self._ledger.commit(
+            "folder", lambda db: remote.remember_folder(db, source, path, dataset_id, made, made=True)
+        )
+        return made
+
+    async def _look(self, dataset_id: str, parent_id: str | None, name: str) -> str | None:
+        for row in await self._client.walk_folder(dataset_id, parent_id):
+            if row.is_folder and row.name == name:
+                return row.id
+        return None

@@ -1,0 +1,77 @@
+"""The server's trouble, kept away from documents (law 9): everyone waits at the gate while one asks.
+
+A failure of the server closes the gate; one task looks at the server with growing pauses (at most 15 s apart) and
+opens it again. With a ``patience`` the gate gives up and the pass ends with the server's error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from syncd.errors import RateLimited, ServerError, Unavailable
+
+LONGEST_PAUSE = 15.0  # seconds between two looks at the server (pinned, design 11)
+
+
+class Gate:
+    """Waits for the server on behalf of all documents.
+
+    Args:
+        probe: one cheap request; raises while the server is in trouble.
+        patience: seconds of uninterrupted trouble after which the gate gives up; ``None`` is for ever.
+        report: told once per trouble and once when it has passed.
+    """
+
+    def __init__(
+        self,
+        probe: Callable[[], Awaitable[object]],
+        *,
+        patience: float | None,
+        report: Callable[[ServerError | None], None],
+    ) -> None:
+        self._probe = probe
+        self._patience = patience
+        self._report = report
+        self._waiter: asyncio.Task[None] | None = None
+
+    async def wait(self, trouble: ServerError) -> None:
+        """Return when the server works again.
+
+        Raises:
+            ServerError: the trouble outlasted the patience, or is one that waiting does not cure.
+        """
+        if not isinstance(trouble, (Unavailable, RateLimited)):
+            raise trouble
+        if self._waiter is None or self._waiter.done():
+            self._report(trouble)
+            self._waiter = asyncio.get_running_loop().create_task(self._reopen(trouble))
+        await asyncio.shield(self._waiter)
+
+    async def _reopen(self, trouble: ServerError) -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        pause = 0.5
+        while True:
+            if isinstance(trouble, RateLimited) and trouble.retry_after is not None:
+                pause = max(pause, trouble.retry_after)
+            if self._patience is not None:
+                left = began + self._patience - loop.time()
+                if left <= 0:
+                    raise trouble
+                pause = min(pause, left)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
+            try:
+                await self._probe()
+            except (Unavailable, RateLimited) as error:
+                trouble = error
+            else:
+                self._report(None)
+                return
+
+    async def close(self) -> None:
+        """Stop asking."""
+        if self._waiter is not None:
+            self._waiter.cancel()
+            await asyncio.gather(self._waiter, return_exceptions=True)

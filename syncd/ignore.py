@@ -1,0 +1,211 @@
+"""Which files of a source are documents: include, exclude, ``.syncdignore`` and the names that never count.
+
+Pure: paths go in, answers come out. Paths are relative to the source's root, POSIX style; they and the patterns are
+compared in Unicode NFC, so that a pattern typed on one system finds a name made on another.
+
+Who wins, from the top:
+
+1. names that never count (``NEVER``): no pattern brings them back;
+2. ``exclude`` of the configuration, gitignore syntax, the last match wins: the operator's word stands above the word
+   of whoever writes the documents;
+3. ``.syncdignore`` files, the deepest first;
+4. ``include``: globs in gitignore syntax, case-sensitive; without any, every format that somebody reads, whatever
+   the case of its suffix.
+
+As in git, a directory that is ignored is not entered: nothing below it can be brought back.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+from unicodedata import normalize
+
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
+
+IGNORE_FILE = ".syncdignore"
+
+# Half-written, locked, and hidden: what editors, browsers and office programs leave beside documents.
+NEVER_STARTS = (".", "~$")
+NEVER_ENDS = ("~", ".swp", ".tmp", ".part", ".crdownload")
+NEVER_FILES = ("thumbs.db",)
+QUESTIONS_END = ".questions.toml"  # golden questions: read by the proof, not a document
+
+_VERSION = b"syncd.ignore/1"  # part of the digest; raise it when a rule above changes
+_PLAIN_SUFFIX = re.compile(r"(?:\*\*/)?\*(\.[^/*?\[\]\\!\s]+)")
+
+
+class Verdict(Enum):
+    """Whether one file is a document, and why not."""
+
+    IN = "in"
+    NOT_INCLUDED = "not-included"
+    IGNORED = "ignored"
+    UNSUPPORTED = "unsupported"  # nobody reads this format
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The rules of one source; made by ``compile``.
+
+    Attributes:
+        explicit: the configuration names what to include (an unsupported file is then somebody's wish, not chance).
+        digest: changes when any rule changes.
+    """
+
+    explicit: bool
+    digest: bytes
+    _suffixes: frozenset[str]  # lower case, with the dot
+    _endings: tuple[str, ...]  # includes of the form ``*.md``: no pattern needs to be asked
+    _included: GitIgnoreSpec | None
+    _excluded: GitIgnoreSpec | None
+    _layers: tuple[tuple[str, GitIgnoreSpec], ...] = ()  # .syncdignore: (directory + "/", patterns), deepest first
+
+    @classmethod
+    def compile(cls, include: Sequence[str], exclude: Sequence[str], suffixes: Iterable[str]) -> Rules:
+        """Build the rules of a source.
+
+        Args:
+            include: globs; empty for every known suffix.
+            exclude: gitignore patterns.
+            suffixes: of the formats that somebody reads, with or without the dot.
+
+        Raises:
+            ValueError: a pattern is malformed or can match nothing; the message names it.
+        """
+        known = frozenset("." + suffix.lower().lstrip(".") for suffix in suffixes)
+        plain = [match[1] for pattern in include if (match := _PLAIN_SUFFIX.fullmatch(pattern))]
+        # Order counts only where something is taken out again; then all patterns go the long way together.
+        negated = any(pattern.startswith("!") for pattern in include)
+        patterns = [p for p in include if negated or not _PLAIN_SUFFIX.fullmatch(p)]
+        parts = [_VERSION, repr(sorted(known)).encode(), _bytes(include), _bytes(exclude)]
+        return cls(
+            explicit=bool(include),
+            digest=_digest(parts),
+            _suffixes=known,
+            _endings=() if negated else tuple(normalize("NFC", ending) for ending in plain),
+            _included=_spec(patterns, strict=True),
+            _excluded=_spec(exclude, strict=True),
+        )
+
+    def with_ignore_file(self, rel_dir: str, text: str) -> Rules:
+        """Return these rules with a ``.syncdignore`` added that stands in ``rel_dir`` ("" is the root).
+
+        Raises:
+            ValueError: a line is malformed; the message names it.
+        """
+        spec = _spec(text.removeprefix("\ufeff").splitlines(), strict=False)
+        prefix = _nfc(rel_dir) + "/" if rel_dir else ""
+        return replace(
+            self,
+            digest=_digest([self.digest, _bytes([rel_dir, text])]),
+            _layers=((prefix, spec), *self._layers) if spec else self._layers,
+        )
+
+    def directory(self, rel_dir: str) -> bool:
+        """Tell whether a directory is ignored, provided that those above it are not."""
+        name = rel_dir.rpartition("/")[2].lower()
+        if name.startswith(NEVER_STARTS) or name.endswith(NEVER_ENDS):
+            return True
+        if self._excluded is None and not self._layers:
+            return False
+        return self._ignores(_nfc(rel_dir) + "/")
+
+    def file(self, rel: str) -> Verdict:
+        """Judge a file, provided that the directories above it are not ignored."""
+        rel = _nfc(rel)
+        name = rel.rpartition("/")[2]
+        low = name.lower()
+        if low.startswith(NEVER_STARTS) or low.endswith((*NEVER_ENDS, QUESTIONS_END)) or low in NEVER_FILES:
+            return Verdict.IGNORED
+        if (self._excluded is not None or self._layers) and self._ignores(rel):
+            return Verdict.IGNORED
+        if self.explicit and not name.endswith(self._endings) and not _matches(self._included, rel):
+            return Verdict.NOT_INCLUDED
+        if low[low.rfind(".") :] not in self._suffixes:
+            return Verdict.UNSUPPORTED
+        return Verdict.IN
+
+    def path(self, rel: str) -> Verdict:
+        """Judge a file together with every directory above it (but without ``.syncdignore`` files not yet added)."""
+        at = rel.find("/")
+        while at >= 0:
+            if self.directory(rel[:at]):
+                return Verdict.IGNORED
+            at = rel.find("/", at + 1)
+        return self.file(rel)
+
+    def _ignores(self, rel: str) -> bool:
+        if self._excluded is not None:
+            answer = self._excluded.check_file(rel).include
+            if answer is not None:
+                return answer
+        for prefix, spec in self._layers:
+            if rel.startswith(prefix) and len(rel) > len(prefix):
+                answer = spec.check_file(rel[len(prefix) :]).include
+                if answer is not None:
+                    return answer
+        return False
+
+
+def _nfc(path: str) -> str:
+    return path if path.isascii() else normalize("NFC", path)
+
+
+def _matches(spec: GitIgnoreSpec | None, rel: str) -> bool:
+    return spec is not None and spec.check_file(rel).include is True
+
+
+def _spec(patterns: Sequence[str], *, strict: bool) -> GitIgnoreSpec | None:
+    """Compile gitignore patterns; ``None`` when there is none.
+
+    Args:
+        strict: blank lines and comments, which are at home in a file, are mistakes in the configuration.
+    """
+    if not patterns:
+        return None
+    # Imported here: most sources have no patterns, and the commands that need none start faster.
+    from pathspec import GitIgnoreSpec
+    from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
+
+    compiled = []
+    for pattern in patterns:
+        if "\0" in pattern or "\n" in pattern:
+            raise ValueError(f"the pattern {pattern!r} holds a character that no path has")
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", FutureWarning)  # ``[[``: a plain bracket to git, a hint to re
+                one = GitIgnoreSpecPattern(normalize("NFC", pattern))
+        except (ValueError, re.error) as error:
+            raise ValueError(f"the pattern {pattern!r} is malformed: {error}") from error
+        if one.include is not None:
+            compiled.append(one)
+        elif strict:
+            raise ValueError(f"the pattern {pattern!r} can match nothing")
+    if strict:
+        _no_way_up(patterns)
+    return GitIgnoreSpec(compiled, backend="simple") if compiled else None
+
+
+def _no_way_up(patterns: Sequence[str]) -> None:
+    for pattern in patterns:
+        if ".." in pattern.lstrip("!").split("/"):
+            raise ValueError(f"the pattern {pattern!r} can match nothing: no path in the source holds '..'")
+
+
+def _bytes(texts: Sequence[str]) -> bytes:
+    return repr(tuple(texts)).encode("utf-8", "backslashreplace")
+
+
+def _digest(parts: Iterable[bytes]) -> bytes:
+    hashed = blake2b(digest_size=16)
+    for part in parts:
+        hashed.update(len(part).to_bytes(8, "little"))
+        hashed.update(part)
+    return hashed.digest()

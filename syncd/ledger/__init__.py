@@ -1,0 +1,10 @@
+"""The ledger: what syncd did, and what it therefore knows. Alone speaks SQL.
+
+``store`` opens the file and commits, ``schema`` holds its tables, ``tree`` remembers the disk, ``entries`` reads
+documents and revisions, ``moves`` changes them, ``remote`` remembers folders and strangers on the server,
+``records`` keeps holds, proofs, history and what the reports read.
+"""
+
+from syncd.ledger.store import Ledger
+
+__all__ = ["Ledger"]

@@ -1,0 +1,234 @@
+"""Reading documents and revisions."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+
+from syncd.models import (
+    CANDIDATE_STATES,
+    CollectionId,
+    Content,
+    DatasetId,
+    DocumentKey,
+    Flip,
+    LedgerEntry,
+    Quarantine,
+    Revision,
+    RevisionId,
+    State,
+)
+
+_REVISION = (
+    "id, document, sha256, settings, state, attempt, dataset_id, collection_id, placed, flip, visible, created_at, "
+    "sent_at, absences, verified_at, retired_at, delete_after, delete_sent, reason, weak, successor, reprove"
+)
+_DOCUMENT = (
+    "id, source, path, sha256, gone, quarantine, quarantine_message, quarantine_sha256, quarantine_settings, "
+    "quarantine_since, attempts, next_try_at, last_error"
+)
+_BATCH = 400  # below SQLite's limit of parameters in every build
+
+
+def revision_of(row: Sequence[object]) -> Revision:
+    """A revision from a row of the columns above."""
+    return Revision(
+        id=RevisionId(str(row[0])),
+        document_id=int(row[1]),  # type: ignore[call-overload]
+        content=Content(str(row[2]), str(row[3])),
+        state=State(str(row[4])),
+        attempt=str(row[5]),
+        dataset_id=DatasetId(str(row[6])),
+        collection_id=None if row[7] is None else CollectionId(str(row[7])),
+        placed=str(row[8]),
+        flip=None if row[9] is None else Flip(str(row[9])),
+        visible=bool(row[10]),
+        created_at=row[11],  # type: ignore[arg-type]
+        sent_at=row[12],  # type: ignore[arg-type]
+        absences=row[13],  # type: ignore[arg-type]
+        verified_at=row[14],  # type: ignore[arg-type]
+        retired_at=row[15],  # type: ignore[arg-type]
+        delete_after=row[16],  # type: ignore[arg-type]
+        delete_sent=bool(row[17]),
+        reason=str(row[18]),
+        weak=str(row[19]),
+        successor=None if row[20] is None else RevisionId(str(row[20])),
+        reprove=bool(row[21]),
+    )
+
+
+def _entry(row: Sequence[object], revisions: Iterable[Revision]) -> LedgerEntry:
+    candidate = serving = None
+    retired: list[Revision] = []
+    failed: list[Revision] = []
+    for revision in revisions:
+        if revision.state in CANDIDATE_STATES:
+            candidate = revision
+        elif revision.state is State.VERIFIED:
+            serving = revision
+        elif revision.state is State.RETIRED:
+            retired.append(revision)
+        elif revision.state is State.QUARANTINED:
+            failed.append(revision)
+    retired.sort(key=lambda r: r.retired_at or 0.0, reverse=True)
+    quarantine = None
+    if row[5] is not None:
+        quarantine = Quarantine(
+            problem=str(row[5]),
+            message=str(row[6]),
+            content=Content(str(row[7]), str(row[8])),
+            since=row[9] or 0.0,  # type: ignore[arg-type]
+        )
+    return LedgerEntry(
+        document_id=row[0],  # type: ignore[arg-type]
+        key=DocumentKey(str(row[1]), str(row[2])),
+        candidate=candidate,
+        serving=serving,
+        retired=tuple(retired),
+        failed=tuple(failed),
+        quarantine=quarantine,
+        attempts=row[10],  # type: ignore[arg-type]
+        next_try_at=row[11],  # type: ignore[arg-type]
+        last_error=str(row[12]),
+        sha256=str(row[3]),
+        gone=bool(row[4]),
+    )
+
+
+def _entries(conn: sqlite3.Connection, rows: list[Sequence[object]]) -> Iterator[LedgerEntry]:
+    for start in range(0, len(rows), _BATCH):
+        batch = rows[start : start + _BATCH]
+        marks = ",".join("?" * len(batch))
+        revisions: dict[int, list[Revision]] = {}
+        for found in conn.execute(
+            f"select {_REVISION} from revisions where document in ({marks}) and state != 'deleted'",
+            [row[0] for row in batch],
+        ):
+            revisions.setdefault(found[1], []).append(revision_of(found))
+        for row in batch:
+            yield _entry(row, revisions.get(row[0], ()))  # type: ignore[call-overload]
+
+
+def by_path(conn: sqlite3.Connection, source: str, paths: Iterable[str]) -> dict[str, LedgerEntry]:
+    """The entries of these paths; paths the ledger does not know are absent."""
+    wanted = list(paths)
+    result: dict[str, LedgerEntry] = {}
+    for start in range(0, len(wanted), _BATCH):
+        batch = wanted[start : start + _BATCH]
+        marks = ",".join("?" * len(batch))
+        rows = conn.execute(
+            f"select {_DOCUMENT} from documents where source = ? and path in ({marks})", [source, *batch]
+        ).fetchall()
+        result.update((entry.key.path, entry) for entry in _entries(conn, rows))
+    return result
+
+
+def one(conn: sqlite3.Connection, key: DocumentKey) -> LedgerEntry | None:
+    """The entry of one document."""
+    return by_path(conn, key.source, [key.path]).get(key.path)
+
+
+def restless(conn: sqlite3.Connection, source: str) -> dict[str, LedgerEntry]:
+    """The entries with work that the ledger itself knows of: candidates, retired ones, proofs to renew."""
+    rows = conn.execute(
+        f"select {_DOCUMENT} from documents where source = ? and id in ("
+        " select document from revisions where state not in ('verified', 'deleted')"
+        " union select document from revisions where reprove = 1)",
+        (source,),
+    ).fetchall()
+    return {entry.key.path: entry for entry in _entries(conn, rows)}
+
+
+def revision(conn: sqlite3.Connection, revision_id: str) -> Revision | None:
+    """One revision by its id, in whatever state."""
+    row = conn.execute(f"select {_REVISION} from revisions where id = ?", (revision_id,)).fetchone()
+    return revision_of(row) if row else None
+
+
+def by_collection(conn: sqlite3.Connection, collection_id: str) -> Revision | None:
+    """The revision that lives as this collection."""
+    row = conn.execute(f"select {_REVISION} from revisions where collection_id = ?", (collection_id,)).fetchone()
+    return revision_of(row) if row else None
+
+
+def known_collections(conn: sqlite3.Connection, dataset_id: str) -> dict[str, str]:
+    """Collection id to state, for all collections of ours in a dataset that should exist."""
+    return dict(
+        conn.execute(
+            "select collection_id, state from revisions"
+            " where dataset_id = ? and collection_id is not null and state != 'deleted'",
+            (dataset_id,),
+        )
+    )
+
+
+def serving_others(conn: sqlite3.Connection, collections: Iterable[str], document_id: int) -> set[CollectionId]:
+    """Of these collections, those that serve another document and were found by their own id (rule 7)."""
+    wanted = list(dict.fromkeys(collections))[:_BATCH]
+    marks = ",".join("?" * len(wanted))
+    return {
+        CollectionId(row[0])
+        for row in conn.execute(
+            f"select r.collection_id from revisions r where r.collection_id in ({marks}) and r.state = 'verified'"
+            " and r.document != ? and exists (select 1 from proofs p join probe_results q on q.proof = p.id"
+            " where p.revision = r.id and q.verdict = 'found')",
+            [*wanted, document_id],
+        )
+    }
+
+
+def documents_serving(conn: sqlite3.Connection, source: str) -> int:
+    """How many documents of the source have a verified revision."""
+    row = conn.execute(
+        "select count(*) from documents d where source = ? and exists"
+        " (select 1 from revisions r where r.document = d.id and r.state = 'verified')",
+        (source,),
+    ).fetchone()
+    return int(row[0])
+
+
+def key_of(conn: sqlite3.Connection, document_id: int) -> DocumentKey:
+    """The key of a document."""
+    row = conn.execute("select source, path from documents where id = ?", (document_id,)).fetchone()
+    return DocumentKey(row[0], row[1])
+
+
+def controls(conn: sqlite3.Connection, revision: Revision) -> list[tuple[str, str, str]]:
+    """Probes that found other serving collections of the same dataset: (collection id, query, mode), newest first."""
+    return conn.execute(
+        "select r.collection_id, q.query, q.mode from revisions r join proofs p on p.revision = r.id"
+        " join probe_results q on q.proof = p.id where r.state = 'verified' and r.visible = 1 and r.dataset_id = ?"
+        " and r.id != ? and q.verdict = 'found' order by r.verified_at desc limit 30",
+        (revision.dataset_id, revision.id),
+    ).fetchall()
+
+
+def document_uuid(conn: sqlite3.Connection, document_id: int) -> str:
+    """The document's id as markers carry it."""
+    return str(conn.execute("select uuid from documents where id = ?", (document_id,)).fetchone()[0])
+
+
+def serving_collection(conn: sqlite3.Connection, document_id: int) -> CollectionId | None:
+    """The collection that serves a document now."""
+    row = conn.execute(
+        "select collection_id from revisions where document = ? and state = 'verified'", (document_id,)
+    ).fetchone()
+    return None if row is None or row[0] is None else CollectionId(row[0])
+
+
+def found_probes(conn: sqlite3.Connection, revision_id: str) -> list[tuple[str, str]]:
+    """The probes that found this revision by its own id: (query, mode), newest first."""
+    return conn.execute(
+        "select q.query, q.mode from proofs p join probe_results q on q.proof = p.id"
+        " where p.revision = ? and q.verdict = 'found' order by q.id desc",
+        (revision_id,),
+    ).fetchall()
+
+
+def path_with_hash(conn: sqlite3.Connection, source: str, sha256: str) -> str | None:
+    """A document of the source whose file, as last seen, has this hash."""
+    row = conn.execute(
+        "select path from documents where source = ? and sha256 = ? and gone = 0 order by path limit 1",
+        (source, sha256),
+    ).fetchone()
+    return str(row[0]) if row else None

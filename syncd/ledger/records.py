@@ -1,0 +1,260 @@
+"""Holds, releases, notes, findings, history, and what the reports read."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from syncd.models import Hold, HoldReason, Waiting
+
+RELEASE_LIFETIME = 86400.0  # seconds after which a release expires (rule 20)
+
+
+# ---------------------------------------------------------------- holds and releases
+
+
+def store_holds(conn: sqlite3.Connection, source: str, holds: Iterable[Hold], now: float) -> None:
+    """Replace the source's holds; a hold for the same reason keeps the time since when it stands."""
+    since = dict(conn.execute("select reason, since from holds where source = ?", (source,)).fetchall())
+    conn.execute("delete from holds where source = ?", (source,))
+    conn.executemany(
+        "insert into holds (source, reason, releasable, since, message, paths) values (?, ?, ?, ?, ?, ?)",
+        [
+            (
+                source,
+                hold.reason.value,
+                int(hold.releasable),
+                since.get(hold.reason.value, now),
+                hold.message,
+                json.dumps(hold.paths, ensure_ascii=False),
+            )
+            for hold in holds
+        ],
+    )
+
+
+def holds(conn: sqlite3.Connection, source: str | None = None) -> list[Hold]:
+    """The holds that stand."""
+    return [
+        Hold(
+            source=name,
+            reason=HoldReason(reason),
+            releasable=bool(releasable),
+            paths=tuple(json.loads(paths)),
+            since=since,
+            message=message,
+        )
+        for name, reason, releasable, since, message, paths in conn.execute(
+            "select source, reason, releasable, since, message, paths from holds where ? is null or source = ?"
+            " order by source, reason",
+            (source, source),
+        )
+    ]
+
+
+def release(
+    conn: sqlite3.Connection, source: str, revisions: Iterable[str], now: float, *, emptied: bool
+) -> None:
+    """A person lets exactly these deletions go, once."""
+    conn.executemany(
+        "insert or replace into releases (source, revision, at, emptied) values (?, ?, ?, ?)",
+        [(source, revision, now, int(emptied)) for revision in revisions],
+    )
+
+
+def released(conn: sqlite3.Connection, source: str, now: float) -> tuple[frozenset[str], bool]:
+    """The revisions that may be retired whatever the limit says, and whether an emptied root was released too."""
+    rows = conn.execute(
+        "select revision, emptied from releases where source = ? and at > ?", (source, now - RELEASE_LIFETIME)
+    ).fetchall()
+    return frozenset(row[0] for row in rows), any(row[1] for row in rows)
+
+
+def deletions_since(conn: sqlite3.Connection, source: str, since: float) -> int:
+    """Retirements of vanished files that counted for the firewall after ``since``."""
+    row = conn.execute(
+        "select count(*) from deletions where source = ? and at > ? and released = 0", (source, since)
+    ).fetchone()
+    return int(row[0])
+
+
+def verified_before(conn: sqlite3.Connection, source: str, since: float) -> int:
+    """Documents that had been verified before ``since`` and served at that time (the firewall's base, rule 15)."""
+    row = conn.execute(
+        "select count(distinct r.document) from revisions r join documents d on d.id = r.document"
+        " where d.source = ? and (r.state = 'verified' or (r.verified_at is not null and r.retired_at > ?))",
+        (source, since),
+    ).fetchone()
+    return int(row[0])
+
+
+# ---------------------------------------------------------------- notes and findings
+
+
+def store_notes(
+    conn: sqlite3.Connection, source: str, waiting: Iterable[Waiting], held: Iterable[tuple[str, str]]
+) -> None:
+    """Keep what was derived at plan time for `ls`: who waits, who is held, and why."""
+    conn.execute("update documents set note = null, note_reason = '' where source = ? and note is not null", (source,))
+    conn.executemany(
+        "update documents set note = 'waiting', note_reason = ? where source = ? and path = ?",
+        [(item.reason, source, item.key.path) for item in waiting],
+    )
+    conn.executemany(
+        "update documents set note = 'held', note_reason = ? where source = ? and path = ?",
+        [(reason, source, path) for path, reason in held],
+    )
+
+
+def add_finding(
+    conn: sqlite3.Connection, kind: str, source: str, path: str, collection_id: str | None, message: str, now: float
+) -> None:
+    """Something is not as it should be and a person should know; the same finding is kept once."""
+    conn.execute(
+        "insert into findings (at, kind, source, path, collection_id, message)"
+        " select ?, ?, ?, ?, ?, ? where not exists (select 1 from findings where kind = ? and source = ? and path = ?"
+        " and collection_id is ? and resolved_at is null)",
+        (now, kind, source, path, collection_id, message, kind, source, path, collection_id),
+    )
+
+
+def findings(conn: sqlite3.Connection, source: str | None = None) -> list[dict[str, Any]]:
+    """The open findings."""
+    return _rows(
+        conn,
+        "select kind, source, path, collection_id, message, at from findings"
+        " where resolved_at is null and (? is null or source = ?) order by id",
+        (source, source),
+    )
+
+
+# ---------------------------------------------------------------- runs
+
+
+def begin_run(conn: sqlite3.Connection, now: float) -> int:
+    """A pass begins; returns its number."""
+    return int(conn.execute("insert into runs (started_at) values (?)", (now,)).lastrowid or 0)
+
+
+def end_run(conn: sqlite3.Connection, run: int, now: float, exit_code: int, counts: Mapping[str, int]) -> None:
+    """A pass ended."""
+    conn.execute(
+        "update runs set finished_at = ?, exit_code = ?, counts = ? where id = ?",
+        (now, exit_code, json.dumps(dict(counts)), run),
+    )
+
+
+# ---------------------------------------------------------------- reports
+
+
+def _rows(conn: sqlite3.Connection, sql: str, parameters: tuple[Any, ...] = ()) -> list[dict[str, Any]]:
+    cursor = conn.execute(sql, parameters)
+    names = [column[0] for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor]
+
+
+# One row per document: the state of its candidate if there is one, else what the document is (design 11, `ls`).
+DOCUMENT_STATE = """
+    case
+        when c.state is not null then c.state
+        when d.note = 'held' then 'held'
+        when d.quarantine is not null then 'quarantined'
+        when d.note = 'waiting' then 'waiting'
+        when s.id is not null then 'verified'
+        when exists (select 1 from revisions r where r.document = d.id and r.state = 'retired') then 'retired'
+        when d.gone = 1 then 'deleted'
+        else 'waiting'
+    end
+"""
+_LS = f"""
+    select d.source, d.path, {DOCUMENT_STATE} as state,
+        coalesce(c.collection_id, case when c.id is null then s.collection_id end) as collection_id,
+        coalesce(c.dataset_id, s.dataset_id, o.dataset_id) as dataset_id,
+        coalesce(c.sha256, case when d.quarantine is not null then d.quarantine_sha256 end, s.sha256, d.sha256)
+            as sha256,
+        s.verified_at as verified_at, d.attempts as attempts, d.size as size,
+        d.quarantine as quarantine, d.quarantine_message as quarantine_message,
+        d.last_error_code as last_error_code, d.last_error as last_error, d.next_try_at as next_try_at,
+        d.note_reason as note_reason, coalesce(s.weak, '') as weak,
+        s.collection_id as serving_collection_id, s.sha256 as serving_sha256, d.gone as gone
+    from documents d
+    left join sources o on o.name = d.source
+    left join revisions c on c.document = d.id and c.state in ('uploading', 'indexing', 'proving')
+    left join revisions s on s.document = d.id and s.state = 'verified'
+"""
+
+
+def documents(
+    conn: sqlite3.Connection, sources: Iterable[str] | None = None, *, everything: bool = False
+) -> list[dict[str, Any]]:
+    """One row per document for `ls`; documents deleted for good only with ``everything``."""
+    chosen = None if sources is None else list(sources)
+    clause = "" if chosen is None else f" where d.source in ({','.join('?' * len(chosen))})"
+    rows = _rows(conn, _LS + clause + " order by d.source, d.path", tuple(chosen or ()))
+    return rows if everything else [row for row in rows if row["state"] != "deleted"]
+
+
+def counts_by_state(conn: sqlite3.Connection, source: str) -> dict[str, int]:
+    """Documents by the state that `ls` would show; deleted ones left out."""
+    rows = conn.execute(
+        f"select {DOCUMENT_STATE} as state, count(*) from documents d"
+        " left join revisions c on c.document = d.id and c.state in ('uploading', 'indexing', 'proving')"
+        " left join revisions s on s.document = d.id and s.state = 'verified'"
+        " where d.source = ? group by 1",
+        (source,),
+    ).fetchall()
+    return {state: count for state, count in rows if state != "deleted"}
+
+
+def history(conn: sqlite3.Connection, path: str, source: str | None = None) -> list[dict[str, Any]]:
+    """What happened to one path, oldest first."""
+    return _rows(
+        conn,
+        "select at, source, path, event, revision, detail from events where path = ? and (? is null or source = ?)"
+        " order by id",
+        (path, source, source),
+    )
+
+
+def proofs_of(conn: sqlite3.Connection, path: str, source: str | None = None) -> list[dict[str, Any]]:
+    """The proofs of one path's revisions, oldest first, a row per probe."""
+    return _rows(
+        conn,
+        "select p.at, p.revision, p.passed, p.weak, q.query, q.mode, q.verdict, q.rank, q.score from proofs p"
+        " join revisions r on r.id = p.revision join documents d on d.id = r.document"
+        " left join probe_results q on q.proof = p.id"
+        " where d.path = ? and (? is null or d.source = ?) order by p.id, q.id",
+        (path, source, source),
+    )
+
+
+def path_of_collections(conn: sqlite3.Connection, ids: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Collection id to (source, path)."""
+    wanted = list(ids)
+    marks = ",".join("?" * len(wanted))
+    return {
+        row[0]: (row[1], row[2])
+        for row in conn.execute(
+            "select r.collection_id, d.source, d.path from revisions r join documents d on d.id = r.document"
+            f" where r.collection_id in ({marks})",
+            wanted,
+        )
+    }
+
+
+def summary(conn: sqlite3.Connection, source: str) -> dict[str, int]:
+    """Quarantined and failing documents, and unproven ones, for the exit code of `sync`."""
+    row = conn.execute(
+        "select count(*) filter (where quarantine is not null), count(*) filter (where next_try_at is not null)"
+        " from documents where source = ? and gone = 0",
+        (source,),
+    ).fetchone()
+    return {"quarantined": int(row[0]), "failing": int(row[1])}
+
+
+def has_notes(conn: sqlite3.Connection, source: str) -> bool:
+    """Whether any document of the source carries a note."""
+    row = conn.execute("select 1 from documents where source = ? and note is not null limit 1", (source,)).fetchone()
+    return row is not None

@@ -1,0 +1,236 @@
+"""What the ledger remembers of the server: datasets, folders, strangers, earlier ledgers; and adoption."""
+
+from __future__ import annotations
+
+import sqlite3
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from syncd.models import CollectionId, DocumentKey, Marker, Revision, RevisionId, State
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRow:
+    """The ledger's row of one source."""
+
+    name: str
+    dataset_ref: str
+    dataset_id: str | None
+    root: str
+    device: int | None
+    scope: str
+    last_scan_at: float | None
+    adopted_at: float | None
+
+
+def source(conn: sqlite3.Connection, name: str) -> SourceRow | None:
+    """One source as the ledger knows it."""
+    row = conn.execute(
+        "select name, dataset_ref, dataset_id, root, device, scope, last_scan_at, adopted_at"
+        " from sources where name = ?",
+        (name,),
+    ).fetchone()
+    return SourceRow(*row) if row else None
+
+
+def source_names(conn: sqlite3.Connection) -> list[str]:
+    """All sources the ledger has ever served."""
+    return [row[0] for row in conn.execute("select name from sources order by name")]
+
+
+def ensure_source(conn: sqlite3.Connection, name: str) -> None:
+    """Make the source's row."""
+    conn.execute("insert or ignore into sources (name) values (?)", (name,))
+
+
+def bind_dataset(conn: sqlite3.Connection, name: str, reference: str, dataset_id: str) -> None:
+    """A source's dataset is this id from now on (rule 26)."""
+    conn.execute("update sources set dataset_ref = ?, dataset_id = ? where name = ?", (reference, dataset_id, name))
+
+
+def scanned(conn: sqlite3.Connection, name: str, root: str, device: int, now: float) -> None:
+    """The root was read completely."""
+    conn.execute(
+        "update sources set root = ?, device = ?, last_scan_at = ? where name = ?", (root, device, now, name)
+    )
+
+
+def set_scope(conn: sqlite3.Connection, name: str, scope: str) -> None:
+    """The path and the rules the source was last mirrored under."""
+    conn.execute("update sources set scope = ? where name = ?", (scope, name))
+
+
+def adopted(conn: sqlite3.Connection, name: str, ledgers: Iterable[str], now: float) -> None:
+    """The source's collections were looked through; these ledgers wrote them."""
+    conn.execute("update sources set adopted_at = ? where name = ?", (now, name))
+    conn.executemany(
+        "insert or ignore into ledgers (source, ledger) values (?, ?)", [(name, ledger) for ledger in ledgers]
+    )
+
+
+def known_ledgers(conn: sqlite3.Connection, name: str) -> set[str]:
+    """Ledgers that fed this source before this one."""
+    return {row[0] for row in conn.execute("select ledger from ledgers where source = ?", (name,))}
+
+
+# ---------------------------------------------------------------- folders
+
+
+def folders(conn: sqlite3.Connection, name: str) -> dict[str, str]:
+    """Folder path within the dataset to collection id."""
+    return dict(conn.execute("select path, collection_id from folders where source = ?", (name,)))
+
+
+def remember_folder(
+    conn: sqlite3.Connection, name: str, path: str, dataset_id: str, collection_id: str, *, made: bool
+) -> None:
+    """A folder on the server that this source uses; ``made`` says that we created it."""
+    conn.execute(
+        "insert into folders (source, path, dataset_id, collection_id, made) values (?, ?, ?, ?, ?)"
+        " on conflict (source, path) do update set dataset_id = excluded.dataset_id,"
+        " collection_id = excluded.collection_id, made = excluded.made, empty_since = null",
+        (name, path, dataset_id, collection_id, int(made)),
+    )
+
+
+def forget_folder(conn: sqlite3.Connection, name: str, path: str) -> None:
+    """The folder is not on the server any more."""
+    conn.execute("delete from folders where source = ? and path = ?", (name, path))
+
+
+@dataclass(frozen=True, slots=True)
+class MadeFolder:
+    """A folder of ours on the server."""
+
+    source: str
+    path: str
+    dataset_id: str
+    collection_id: CollectionId
+    empty_since: float | None
+
+
+def made_folders(conn: sqlite3.Connection, name: str) -> list[MadeFolder]:
+    """Folders that we created for this source, deepest first."""
+    rows = conn.execute(
+        "select source, path, dataset_id, collection_id, empty_since from folders where source = ? and made = 1",
+        (name,),
+    ).fetchall()
+    return sorted((MadeFolder(*row) for row in rows), key=lambda f: -f.path.count("/"))
+
+
+def mark_empty(conn: sqlite3.Connection, name: str, path: str, since: float | None) -> None:
+    """The folder was seen empty, or not."""
+    conn.execute("update folders set empty_since = ? where source = ? and path = ?", (since, name, path))
+
+
+def occupied_placements(conn: sqlite3.Connection, name: str) -> set[str]:
+    """The placements in which the source has anything at all on the server, in whatever state."""
+    return {
+        row[0]
+        for row in conn.execute(
+            "select distinct r.placed from revisions r join documents d on d.id = r.document"
+            " where d.source = ? and r.state != 'deleted'",
+            (name,),
+        )
+    }
+
+
+# ---------------------------------------------------------------- strangers
+
+
+def strangers(conn: sqlite3.Connection, dataset_id: str) -> set[str]:
+    """Collections that were looked at once and are not ours."""
+    return {row[0] for row in conn.execute("select collection_id from strangers where dataset_id = ?", (dataset_id,))}
+
+
+def remember_strangers(conn: sqlite3.Connection, dataset_id: str, ids: Iterable[str]) -> None:
+    """These are not ours: they are never asked for again, and never touched."""
+    conn.executemany(
+        "insert or ignore into strangers (collection_id, dataset_id) values (?, ?)",
+        [(collection_id, dataset_id) for collection_id in ids],
+    )
+
+
+# ---------------------------------------------------------------- adoption
+
+
+def adopt(
+    conn: sqlite3.Connection,
+    key: DocumentKey,
+    marker: Marker,
+    collection_id: CollectionId,
+    dataset_id: str,
+    state: State,
+    *,
+    visible: bool,
+    placed: str,
+    now: float,
+    grace: float,
+    directory: int,
+    disk_name: bytes,
+) -> None:
+    """Take a collection of ours into a ledger that did not know it (rule 25); never straight to ``verified``.
+
+    A visible one enters ``proving`` with its flip done, a hidden one ``indexing`` or ``retired``.
+    """
+    conn.execute(
+        "insert or ignore into documents (uuid, source, path, directory, disk_name, first_seen_at)"
+        " values (?, ?, ?, ?, ?, ?)",
+        (marker.document, key.source, key.path, directory, disk_name, now),
+    )
+    document_id = conn.execute(
+        "select id from documents where source = ? and path = ?", (key.source, key.path)
+    ).fetchone()[0]
+    taken = conn.execute("select 1 from revisions where id = ?", (marker.revision,)).fetchone()
+    revision_id = RevisionId(str(uuid.uuid4()) if taken else marker.revision)
+    retired = state is State.RETIRED
+    conn.execute(
+        "insert into revisions (id, document, sha256, settings, state, attempt, dataset_id, collection_id, placed, flip,"
+        " visible, created_at, retired_at, delete_after, reason)"
+        " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            revision_id,
+            document_id,
+            marker.sha256,
+            marker.settings,
+            state.value,
+            marker.attempt,
+            dataset_id,
+            collection_id,
+            placed,
+            "done" if state is State.PROVING else None,
+            int(visible),
+            now,
+            now if retired else None,
+            now + grace if retired else None,
+            "adopted",
+        ),
+    )
+    conn.execute("update documents set at_rest = 0 where id = ?", (document_id,))
+    conn.execute(
+        "insert into events (at, source, path, event, revision, detail) values (?, ?, ?, 'adopted', ?, ?)",
+        (now, key.source, key.path, revision_id, collection_id),
+    )
+
+
+def double(
+    conn: sqlite3.Connection, original: Revision, attempt: str, collection_id: CollectionId, now: float
+) -> None:
+    """A second collection of one upload: hidden already, deleted with the next plan (rule 11)."""
+    conn.execute(
+        "insert into revisions (id, document, sha256, settings, state, attempt, dataset_id, collection_id, visible,"
+        " created_at, retired_at, delete_after, reason) values (?, ?, ?, ?, 'retired', ?, ?, ?, 0, ?, ?, ?, 'double')",
+        (
+            str(uuid.uuid4()),
+            original.document_id,
+            original.content.sha256,
+            original.content.settings,
+            attempt,
+            original.dataset_id,
+            collection_id,
+            now,
+            now,
+            now,
+        ),
+    )

@@ -1,0 +1,208 @@
+"""The ledger's tables and how older ones become newer ones.
+
+Each migration runs in one transaction with the record that it ran (sqlite-utils). Paths and names as the disk
+spells them are BLOBs (``os.fsencode``), since a file name need not be valid UTF-8.
+"""
+
+from __future__ import annotations
+
+from sqlite_utils import Database, Migrations
+
+APPLICATION_ID = 0x53594E43  # "SYNC", so that `file ledger.db` and we recognise it
+SCHEMA_VERSION = 1
+
+migrations = Migrations("syncd")
+
+
+@migrations(name="m001_initial")
+def m001_initial(db: Database) -> None:
+    """The tables of version 1."""
+    for statement in _M001.split(";\n"):
+        if statement.strip():
+            db.execute(statement)
+
+
+_M001 = """
+create table meta (key text primary key, value text not null) strict, without rowid;
+
+create table sources (
+    name text primary key,
+    dataset_ref text not null default '',   -- as the configuration names it
+    dataset_id text,                        -- bound once (rule 26)
+    root text not null default '',          -- resolved path of the last scan
+    device integer,
+    scope text not null default '',         -- digest of path, include and exclude (rule 18)
+    last_scan_at real,
+    adopted_at real
+) strict, without rowid;
+
+create table directories (
+    id integer primary key,
+    source text not null,
+    path blob not null,
+    signature blob,                         -- null: something in it is not at rest
+    in_scope integer not null default 0,
+    unique (source, path)
+) strict;
+
+create table documents (
+    id integer primary key,
+    uuid text not null,
+    source text not null,
+    path text not null,
+    directory integer not null references directories (id),
+    disk_name blob not null,
+    size integer not null default 0,
+    mtime_ns integer not null default -1,
+    inode integer not null default 0,
+    sha256 text not null default '',
+    settings text not null default '',
+    at_rest integer not null default 0,
+    gone integer not null default 0,
+    quarantine text,
+    quarantine_message text not null default '',
+    quarantine_sha256 text not null default '',
+    quarantine_settings text not null default '',
+    quarantine_since real,
+    attempts integer not null default 0,
+    next_try_at real,
+    last_error text not null default '',
+    last_error_code text not null default '',
+    note text,                              -- 'waiting' or 'held', derived at plan time
+    note_reason text not null default '',
+    first_seen_at real not null,
+    unique (source, path)
+) strict;
+create index documents_directory on documents (directory);
+create index documents_restless on documents (source, id) where at_rest = 0;
+
+create trigger documents_wake after update of at_rest on documents when new.at_rest = 0 begin update directories set signature = null where id = new.directory; end;
+create trigger documents_new after insert on documents when new.at_rest = 0 begin update directories set signature = null where id = new.directory; end;
+
+create table revisions (
+    id text primary key,
+    document integer not null references documents (id),
+    sha256 text not null,
+    settings text not null,
+    state text not null check (state in
+        ('uploading', 'indexing', 'proving', 'verified', 'retired', 'quarantined', 'deleted')),
+    attempt text not null,
+    dataset_id text not null,
+    collection_id text,
+    placed text not null default '',
+    flip text check (flip in ('forward', 'done', 'back')),
+    visible integer not null default 0,
+    created_at real not null,
+    sent_at real,
+    absences integer not null default 0,
+    verified_at real,
+    retired_at real,
+    delete_after real,
+    delete_sent integer not null default 0,
+    deleted_at real,
+    reason text not null default '',
+    weak text not null default '',
+    successor text,
+    reprove integer not null default 0,
+    size integer not null default 0
+) strict, without rowid;
+create unique index one_serving on revisions (document) where state = 'verified';
+create unique index one_candidate on revisions (document) where state in ('uploading', 'indexing', 'proving');
+create index revisions_document on revisions (document);
+create index revisions_restless on revisions (state, document) where state not in ('verified', 'deleted');
+create index revisions_reprove on revisions (document) where reprove = 1;
+create unique index revisions_collection on revisions (collection_id) where collection_id is not null;
+
+create table folders (
+    source text not null,
+    path text not null,
+    dataset_id text not null,
+    collection_id text not null,
+    made integer not null,                  -- 1: made by us, so ours to remove (rule 14)
+    empty_since real,
+    primary key (source, path)
+) strict, without rowid;
+
+create table strangers (collection_id text primary key, dataset_id text not null) strict, without rowid;
+
+create table ledgers (source text not null, ledger text not null, primary key (source, ledger)) strict, without rowid;
+
+create table deletions (
+    id integer primary key,
+    source text not null,
+    document integer not null,
+    at real not null,
+    released integer not null default 0
+) strict;
+create index deletions_window on deletions (source, at);
+
+create table releases (
+    source text not null,
+    revision text not null,
+    at real not null,
+    emptied integer not null default 0,
+    primary key (source, revision)
+) strict, without rowid;
+
+create table holds (
+    source text not null,
+    reason text not null,
+    releasable integer not null,
+    since real not null,
+    message text not null,
+    paths text not null,                    -- JSON list
+    primary key (source, reason)
+) strict, without rowid;
+
+create table proofs (
+    id integer primary key,
+    revision text not null,
+    at real not null,
+    passed integer not null,
+    weak text not null default '',
+    failure text not null default ''
+) strict;
+create index proofs_revision on proofs (revision);
+
+create table probe_results (
+    proof integer not null references proofs (id) on delete cascade,
+    query text not null,
+    mode text not null,
+    verdict text not null,
+    rank integer,
+    score real,
+    shared_with text
+) strict;
+create index probe_results_proof on probe_results (proof);
+create index probe_results_shared on probe_results (shared_with) where shared_with is not null;
+
+create table events (
+    id integer primary key,
+    at real not null,
+    source text not null,
+    path text not null,
+    event text not null,
+    revision text,
+    detail text not null default ''
+) strict;
+create index events_path on events (source, path);
+
+create table findings (
+    id integer primary key,
+    at real not null,
+    kind text not null,
+    source text not null,
+    path text not null,
+    collection_id text,
+    message text not null,
+    resolved_at real
+) strict;
+
+create table runs (
+    id integer primary key,
+    started_at real not null,
+    finished_at real,
+    exit_code integer,
+    counts text not null default '{}'
+) strict;
+"""

@@ -1,0 +1,166 @@
+"""What the ledger remembers of the disk: one signature per directory at rest, and each file's last look."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import sqlite3
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+
+from syncd.models import FileSnapshot, KnownFile
+from syncd.scan import KnownTree
+
+
+def known_tree(conn: sqlite3.Connection, source: str, settings_of: Callable[[str], str]) -> KnownTree:
+    """The memory of one source, to be compared with the disk.
+
+    Args:
+        conn: any connection; it is used from the scanning thread.
+        source: the source's name.
+        settings_of: the settings hash a path has under the present configuration; a file that rests under
+            other settings does not rest any more.
+    """
+    ids: dict[str, int] = {}
+    signatures: dict[str, tuple[bytes, int]] = {}
+    directories: list[str] = []
+    for directory_id, path, signature, in_scope in conn.execute(
+        "select id, path, signature, in_scope from directories where source = ?", (source,)
+    ):
+        name = os.fsdecode(path)
+        if signature is not None:
+            signatures[name] = (signature, in_scope)
+            if in_scope:
+                directories.append(name)
+        ids[name] = directory_id
+    for name in [name for name in ids if name not in signatures]:
+        if conn.execute(
+            "select 1 from documents where directory = ? and gone = 0 limit 1", (ids[name],)
+        ).fetchone():
+            directories.append(name)
+
+    def files(directory: str) -> Mapping[str, KnownFile]:
+        directory_id = ids.get(directory)
+        if directory_id is None:
+            return {}
+        return {
+            os.fsdecode(disk_name): KnownFile(
+                size=size,
+                mtime_ns=mtime_ns,
+                inode=inode,
+                sha256=sha256,
+                at_rest=bool(at_rest) and settings == settings_of(path),
+            )
+            for disk_name, size, mtime_ns, inode, sha256, at_rest, settings, path in conn.execute(
+                "select disk_name, size, mtime_ns, inode, sha256, at_rest, settings, path"
+                " from documents where directory = ? and gone = 0",
+                (directory_id,),
+            )
+        }
+
+    return KnownTree(signatures=signatures, directories=directories, files=files)
+
+
+def observe(
+    conn: sqlite3.Connection, seen: Iterable[tuple[FileSnapshot, bool]], now: float
+) -> None:
+    """Remember what the disk says of these documents.
+
+    Args:
+        conn: inside a write transaction.
+        seen: each snapshot with "nothing is left to do for exactly this state of the file".
+        now: for documents seen for the first time.
+    """
+    directories: dict[tuple[str, str], int] = {}
+    rows = []
+    for snapshot, at_rest in seen:
+        head, tail = posixpath.split(snapshot.disk_name)
+        place = (snapshot.key.source, head)
+        if place not in directories:
+            directories[place] = directory_id(conn, *place)
+        rows.append(
+            (
+                str(uuid.uuid4()),
+                snapshot.key.source,
+                snapshot.key.path,
+                directories[place],
+                os.fsencode(tail),
+                snapshot.size,
+                -1 if snapshot.racy else snapshot.mtime_ns,
+                snapshot.inode,
+                snapshot.sha256,
+                snapshot.settings,
+                int(at_rest),
+                now,
+            )
+        )
+    conn.executemany(
+        "insert into documents (uuid, source, path, directory, disk_name, size, mtime_ns, inode, sha256, settings,"
+        " at_rest, first_seen_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " on conflict (source, path) do update set directory = excluded.directory, disk_name = excluded.disk_name,"
+        " size = excluded.size, mtime_ns = excluded.mtime_ns, inode = excluded.inode, sha256 = excluded.sha256,"
+        " settings = excluded.settings, at_rest = excluded.at_rest, gone = 0, note = null, note_reason = ''",
+        rows,
+    )
+
+
+def directory_id(conn: sqlite3.Connection, source: str, path: str) -> int:
+    """The id of a directory row, made when missing."""
+    raw = os.fsencode(path)
+    row = conn.execute("select id from directories where source = ? and path = ?", (source, raw)).fetchone()
+    if row:
+        return int(row[0])
+    cursor = conn.execute("insert into directories (source, path) values (?, ?)", (source, raw))
+    return int(cursor.lastrowid or 0)
+
+
+def store_signatures(
+    conn: sqlite3.Connection, source: str, signatures: Mapping[str, tuple[bytes, int]]
+) -> None:
+    """Remember directories as seen, where everything in them is at rest; the others are looked into again."""
+    for path, (signature, in_scope) in signatures.items():
+        conn.execute(
+            "update directories set signature = ?, in_scope = ? where id = ? and not exists"
+            " (select 1 from documents where directory = directories.id and at_rest = 0 and gone = 0)",
+            (signature, in_scope, directory_id(conn, source, path)),
+        )
+
+
+def forget_directories(conn: sqlite3.Connection, source: str, keep: Iterable[str]) -> None:
+    """Drop directories that are gone from the disk and hold no document any more."""
+    kept = {os.fsencode(path) for path in keep}
+    for row_id, path in conn.execute("select id, path from directories where source = ?", (source,)).fetchall():
+        if path not in kept:
+            conn.execute(
+                "delete from directories where id = ? and not exists"
+                " (select 1 from documents where directory = directories.id)",
+                (row_id,),
+            )
+
+
+def wake(conn: sqlite3.Connection, source: str | None, paths: Iterable[str] | None) -> int:
+    """Have these documents (all when ``None``) looked at again by the next pass; returns how many."""
+    if paths is None:
+        where, parameters = ("1", []) if source is None else ("source = ?", [source])
+        return conn.execute(f"update documents set at_rest = 0 where {where}", parameters).rowcount
+    changed = 0
+    for path in paths:
+        changed += conn.execute(
+            "update documents set at_rest = 0 where (source = ? or ? is null) and path = ?", (source, source, path)
+        ).rowcount
+    return changed
+
+
+def paths_of(conn: sqlite3.Connection, source: str, disk_names: Iterable[str]) -> list[str]:
+    """Document paths of files as the disk spells them; names the ledger does not know are left out."""
+    found: list[str] = []
+    for disk_name in disk_names:
+        head, tail = posixpath.split(disk_name)
+        row = conn.execute(
+            "select d.path from documents d join directories x on x.id = d.directory"
+            " where x.source = ? and x.path = ? and d.disk_name = ? and d.gone = 0",
+            (source, os.fsencode(head), os.fsencode(tail)),
+        ).fetchone()
+        if row:
+            found.append(str(row[0]))
+    return found

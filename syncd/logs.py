@@ -1,0 +1,251 @@
+"""Logging: one pipeline for our own events and those of the libraries, with secrets taken out last.
+
+Our own events have stable names and values (``log.info("upload_done", source="docs", path="a.md")``); they go to
+stderr, as coloured lines on a terminal and as one JSON object per line elsewhere. structlog is imported when the
+pipeline is set up, so that importing this module costs nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from typing import Any, TextIO
+from urllib.parse import quote
+
+MASK = "***"
+ROOT = "syncd"
+
+_SECRET_NAME = re.compile(r"(?i)(?:api[_-]?key|authorization|token|secret|password|cookie)$")
+_CREDENTIALS = re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{6,}")
+_DEEPEST = 12
+# Shorter ones are part of ordinary words; replacing them in the finished line could break its JSON.
+_SHORTEST_IN_LINE = 8
+
+Render = Callable[[MutableMapping[str, Any]], str]
+
+
+class _Pipeline:
+    """Whether ``configure`` was called; until then structlog would write to stdout, which belongs to data."""
+
+    ready = False
+
+
+def configure(level: int, json: bool | None = None, stream: TextIO | None = None, secrets: Iterable[str] = ()) -> None:
+    """Set logging up, anew when it was set up before.
+
+    Args:
+        level: the lowest level of our own events (``logging.INFO`` …); libraries are heard from WARNING on.
+        json: one JSON object per line, or not; without a word JSON unless the stream is a terminal.
+        stream: where the lines go; without a word stderr as it is now.
+        secrets: texts that must never be written.
+    """
+    import structlog
+
+    stream = stream or sys.stderr
+    terminal = stream.isatty()
+    as_json = not terminal if json is None else json
+    redact = Redactor(secrets, printable=not as_json)
+    render = _json_renderer(stream) if as_json else _console_renderer(colours=terminal and _colours_wanted())
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            # As text, without the local variables of the frames: those are where secrets live.
+            structlog.processors.format_exc_info,
+            lambda _logger, _method, event: redact.line(render(redact.values(event))),
+        ],
+    )
+    _install(_Handler(stream), formatter, level)
+    _Pipeline.ready = True
+
+
+def get_logger(name: str) -> Logger:
+    """Return the logger of a module; it costs nothing until it is used."""
+    return Logger(name if name == ROOT or name.startswith(ROOT + ".") else f"{ROOT}.{name}")
+
+
+class Logger:
+    """Writes events with values; ``bind`` gives a logger that adds the same values to each event."""
+
+    __slots__ = ("_bound", "_name")
+
+    def __init__(self, name: str, bound: Mapping[str, object] | None = None) -> None:
+        self._name = name
+        self._bound = dict(bound or {})
+
+    def bind(self, **values: object) -> Logger:
+        """Return a logger that adds ``values`` to every event."""
+        return Logger(self._name, {**self._bound, **values})
+
+    def debug(self, event: str, /, **values: object) -> None:
+        """For whoever looks for a bug."""
+        self._write(logging.DEBUG, event, values)
+
+    def info(self, event: str, /, **values: object) -> None:
+        """What was done."""
+        self._write(logging.INFO, event, values)
+
+    def warning(self, event: str, /, **values: object) -> None:
+        """What a person may want to look at."""
+        self._write(logging.WARNING, event, values)
+
+    def error(self, event: str, /, **values: object) -> None:
+        """What a person must look at."""
+        self._write(logging.ERROR, event, values)
+
+    def exception(self, event: str, /, **values: object) -> None:
+        """An error together with the traceback of the exception that is being handled."""
+        self._write(logging.ERROR, event, {"exc_info": True, **values})
+
+    def _write(self, level: int, event: str, values: Mapping[str, object]) -> None:
+        if not logging.getLogger(self._name).isEnabledFor(level):
+            return
+        everything = {**self._bound, **values}
+        if not _Pipeline.ready:
+            trace = bool(everything.pop("exc_info", False))
+            words = "".join(f" {key}={value!r}" for key, value in everything.items())
+            logging.getLogger(self._name).log(level, "%s%s", event, words, exc_info=trace)
+            return
+        if "event" in everything:  # the name of a parameter of structlog's
+            everything["event_"] = everything.pop("event")
+        import structlog
+
+        structlog.stdlib.get_logger(self._name).bind(**everything).log(level, event)
+
+
+class Redactor:
+    """Takes secrets out of values and of finished lines.
+
+    Args:
+        secrets: texts that must not appear, in any spelling that a URL gives them.
+        printable: also show control characters as escapes, so that no file name can steer a terminal.
+    """
+
+    def __init__(self, secrets: Iterable[str], *, printable: bool = False) -> None:
+        spellings = {spelling for secret in secrets if secret for spelling in (secret, quote(secret, safe=""))}
+        # The longest first: a secret may be part of another one.
+        self._spellings = sorted(spellings, key=len, reverse=True)
+        self._printable = printable
+
+    def values(self, event: MutableMapping[str, Any]) -> dict[str, Any]:
+        """Return the values of an event as plain, clean data."""
+        return {self.text(str(key)): self._named(str(key), value, 0) for key, value in event.items()}
+
+    def line(self, line: str) -> str:
+        """Clean a finished line once more: what a renderer put together from parts."""
+        for spelling in self._spellings:
+            if len(spelling) >= _SHORTEST_IN_LINE:
+                line = line.replace(spelling, MASK)
+        return line
+
+    def text(self, text: str) -> str:
+        """Return ``text`` without secrets."""
+        for spelling in self._spellings:
+            text = text.replace(spelling, MASK)
+        text = _CREDENTIALS.sub(rf"\1 {MASK}", text)
+        return _escaped(text) if self._printable else text
+
+    def _named(self, name: str, value: object, depth: int) -> Any:
+        if _SECRET_NAME.search(name) and value is not None and value != "":
+            return MASK
+        return self._clean(value, depth)
+
+    def _clean(self, value: object, depth: int) -> Any:
+        if value is None or isinstance(value, bool | int):
+            return value
+        if isinstance(value, float):
+            return value if math.isfinite(value) else str(value)
+        if isinstance(value, str):
+            return self.text(str(value))
+        if depth < _DEEPEST:
+            if isinstance(value, Mapping):
+                return {self.text(str(key)): self._named(str(key), item, depth + 1) for key, item in value.items()}
+            if isinstance(value, list | tuple | set | frozenset):
+                return [self._clean(item, depth + 1) for item in value]
+        if isinstance(value, bytes):
+            return self.text(value.decode("utf-8", "backslashreplace"))
+        return self.text(str(value) if isinstance(value, os.PathLike) else repr(value))
+
+
+def _escaped(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(
+        character
+        if character in "\n\t" or character.isprintable()
+        else character.encode("unicode_escape").decode("ascii")
+        for character in text
+    )
+
+
+class _Handler(logging.StreamHandler[TextIO]):
+    """Writes lines to the stream, whatever the stream's encoding, and never explains a failure with its arguments."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            line = self.format(record) + self.terminator
+            encoding = self.stream.encoding or "utf-8"
+            self.stream.write(line.encode(encoding, "backslashreplace").decode(encoding))
+            self.flush()
+        except RecursionError:
+            raise
+        except Exception:
+            self.handleError(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Say that a record was lost. The standard one prints the arguments, secrets included."""
+        try:
+            self.stream.write(f"a log record of {record.name} at line {record.lineno} could not be written\n")
+        except (OSError, ValueError):
+            return  # the stream is gone; there is nobody left to tell
+
+
+def _install(handler: _Handler, formatter: logging.Formatter, level: int) -> None:
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    for old in [old for old in root.handlers if isinstance(old, _Handler)]:
+        root.removeHandler(old)
+    root.addHandler(handler)
+    root.setLevel(max(level, logging.WARNING))
+    logging.getLogger(ROOT).setLevel(level)
+
+
+def _colours_wanted() -> bool:
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _json_renderer(stream: TextIO) -> Render:
+    import json
+
+    unicode = (stream.encoding or "utf-8").lower().replace("-", "") == "utf8"
+
+    def render(event: MutableMapping[str, Any]) -> str:
+        first = {key: event.pop(key) for key in ("timestamp", "level", "logger", "event") if key in event}
+        # Bytes that are no text (file names) are escaped either way: the stream could not encode them.
+        return json.dumps({**first, **event}, ensure_ascii=not unicode)
+
+    return render
+
+
+def _console_renderer(*, colours: bool) -> Render:
+    from structlog.dev import ConsoleRenderer, plain_traceback
+
+    # The traceback is text by now; plain_traceback keeps the renderer from formatting it again with local variables.
+    renderer = ConsoleRenderer(colors=colours, exception_formatter=plain_traceback, sort_keys=False)
+    return lambda event: renderer(None, "", event)

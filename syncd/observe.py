@@ -1,0 +1,277 @@
+"""Observes one source: the disk and the ledger, put together into what the planner sees.
+
+Nothing here talks to the server. The scan states the facts; what it calls missing is believed only when a second
+scan, begun after the first one ended, did not see it either (rule 16).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import unicodedata
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from syncd.apply import SourceState
+from syncd.convert import settings_id
+from syncd.formats import DEFAULT_SUFFIXES
+from syncd.ignore import Rules
+from syncd.ledger import Ledger, entries, moves, records, remote, tree
+from syncd.models import (
+    DocumentKey,
+    FileSnapshot,
+    LedgerEntry,
+    RevisionId,
+    RootState,
+    Waiting,
+)
+from syncd.plan import SourceView, decide
+from syncd.scan import ScanResult, complete, restat, scan
+from syncd.settle import remainder, second_look, unsettled
+
+STILL_WRITTEN = 60.0  # seconds that a one-shot pass waits for a file that is still being written (pinned)
+_DEVICE_KNOWN = 0.8  # a changed device is accepted when so many of the known files are there (rule 19)
+
+
+@dataclass(slots=True)
+class Observation:
+    """One look at one source."""
+
+    view: SourceView
+    result: ScanResult
+    unsettled: list[Waiting] = field(default_factory=list)
+    scan_seconds: float = 0.0
+
+    @property
+    def snapshots(self) -> dict[str, FileSnapshot]:
+        """The snapshots that need attention, by path."""
+        return {snapshot.key.path: snapshot for snapshot in self.view.seen}
+
+
+class Observer:
+    """Looks at sources.
+
+    Args:
+        ledger: open for writing.
+        now: the wall clock that stamps the files, seconds since the epoch.
+        run: runs blocking work elsewhere (``asyncio.to_thread``).
+        stop: asked while scanning.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        now: Callable[[], float],
+        run: Callable[..., Awaitable[Any]],
+        stop: Callable[[], bool],
+    ) -> None:
+        self._ledger = ledger
+        self._now = now
+        self._run = run
+        self._stop = stop
+        self._rules: dict[str, Rules] = {}
+
+    async def observe(self, state: SourceState, *, wait: bool = True, remember: bool = True) -> Observation:
+        """Look at one source.
+
+        Args:
+            state: the source.
+            wait: wait for files that are still being written (a plan does not).
+            remember: write what was seen into the ledger.
+        """
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        result: ScanResult = await self._run(self._scan, state)
+        missing = result.missing
+        if missing:
+            again: ScanResult = await self._run(self._scan, state)
+            missing = sorted(set(missing) & set(again.missing))
+            result = again
+        scan_seconds = loop.time() - began
+        settled, open_files = await self._settle(state, result.changed, wait=wait)
+        snapshots: list[FileSnapshot] = await self._run(self._hash, state, settled)
+        view = self._view(state, result, snapshots, missing)
+        if remember:
+            await self._remember(state, view, result)
+        unsettled_now = [
+            Waiting(snapshot.key, "the file is still being written") for snapshot in open_files
+        ]
+        return Observation(view, result, unsettled_now, scan_seconds)
+
+    # ------------------------------------------------------------ disk
+
+    def _scan(self, state: SourceState) -> ScanResult:
+        source = state.config
+        settings_of = _settings_of(state)
+        conn = self._ledger.reader()
+        try:
+            return scan(
+                source.name,
+                str(source.path),
+                self._rules_of(state),
+                tree.known_tree(conn, source.name, settings_of),
+                salt=salt_of(state),
+                settings_of=settings_of,
+                max_size=source.max_size,
+                now_ns=lambda: int(self._now() * 1e9),
+                stop=self._stop,
+            )
+        finally:
+            conn.close()
+
+    def _rules_of(self, state: SourceState) -> Rules:
+        name = state.config.name
+        if name not in self._rules:
+            self._rules[name] = Rules.compile(state.config.include, state.config.exclude, DEFAULT_SUFFIXES)
+        return self._rules[name]
+
+    async def _settle(
+        self, state: SourceState, changed: list[FileSnapshot], *, wait: bool
+    ) -> tuple[list[FileSnapshot], list[FileSnapshot]]:
+        """Wait until files that were just written have been quiet for ``settle`` seconds, up to 60 s."""
+        settle = state.config.settle
+        untouched = [snapshot for snapshot in changed if snapshot.sha256 or snapshot.problem is not None]
+        fresh = [snapshot for snapshot in changed if not snapshot.sha256 and snapshot.problem is None]
+        settled, open_files = unsettled(fresh, self._now(), settle)
+        settled = untouched + settled
+        if not wait:
+            return settled, open_files
+        deadline = asyncio.get_running_loop().time() + STILL_WRITTEN
+        while open_files and asyncio.get_running_loop().time() < deadline and not self._stop():
+            now = self._now()
+            await asyncio.sleep(min(max(remainder(s, now, settle) for s in open_files) + 0.01, 5.0))
+            now = self._now()
+            look = second_look(
+                open_files, {s.key: restat(str(state.config.path), s) for s in open_files}, now, settle
+            )
+            settled += look.settled
+            open_files = look.waiting
+        return settled, open_files
+
+    def _hash(self, state: SourceState, snapshots: list[FileSnapshot]) -> list[FileSnapshot]:
+        root = str(state.config.path)
+        done: list[FileSnapshot] = []
+        for snapshot in snapshots:
+            if snapshot.sha256 or snapshot.problem is not None:
+                done.append(snapshot)
+                continue
+            hashed = complete(root, snapshot)
+            if hashed is not None:
+                done.append(hashed)
+        settings_of = _settings_of(state)
+        return [s if s.settings else replace(s, settings=settings_of(s.key.path)) for s in done]
+
+    # ------------------------------------------------------------ ledger
+
+    def _view(
+        self, state: SourceState, result: ScanResult, snapshots: list[FileSnapshot], missing: list[str]
+    ) -> SourceView:
+        conn = self._ledger.conn
+        name = state.config.name
+        now = self._now()
+        row = remote.source(conn, name)
+        vanished = tree.paths_of(conn, name, missing)
+        known: dict[str, LedgerEntry] = entries.by_path(conn, name, [s.key.path for s in snapshots] + vanished)
+        known.update(entries.restless(conn, name))
+        trouble = result.root is not RootState.OK or bool(vanished) or bool(result.unreadable)
+        serving = entries.documents_serving(conn, name) if trouble else 0
+        window = now - state.config.delete.window
+        released, emptied = records.released(conn, name, now) if vanished else (frozenset(), False)
+        return SourceView(
+            policy=state.policy,
+            root=_root_state(result, row, vanished),
+            seen=tuple(snapshots),
+            vanished=tuple(vanished),
+            entries=known,
+            serving=serving,
+            unreadable=result.root is RootState.OK and bool(result.unreadable),
+            scope_changed=row is not None and row.scope not in ("", self._scope(state)),
+            used=records.deletions_since(conn, name, window) if vanished else 0,
+            base=records.verified_before(conn, name, window) if vanished else 0,
+            released=frozenset(RevisionId(r) for r in released),
+            emptied_released=emptied,
+        )
+
+    def _scope(self, state: SourceState) -> str:
+        """Digest of what decides which files are documents (rule 18)."""
+        source = state.config
+        text = "\n".join((str(source.path), "", *source.include, "", *source.exclude))
+        return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+    async def _remember(self, state: SourceState, view: SourceView, result: ScanResult) -> None:
+        name = state.config.name
+        now = self._now()
+        seen = []
+        finished: list[LedgerEntry] = []
+        for snapshot in view.seen:
+            entry = view.entries.get(snapshot.key.path)
+            at_rest = decide(snapshot, entry, view.policy, now) is None
+            seen.append((snapshot, at_rest))
+            if at_rest and entry is not None and _came_back(entry, snapshot):
+                finished.append(entry)
+        forgotten = [
+            entry
+            for path in view.vanished
+            if (entry := view.entries.get(path)) is not None and entry.serving is None and entry.candidate is None
+        ]
+
+        def write(db: Any) -> None:
+            remote.ensure_source(db, name)
+            tree.observe(db, seen, now)
+            for entry in finished:
+                moves.clear_quarantine(db, entry.document_id)
+            for entry in forgotten:
+                moves.vanished(db, entry.document_id)
+            if view.root is RootState.OK:
+                remote.scanned(db, name, result.resolved, result.device, now)
+                if not view.vanished:
+                    remote.set_scope(db, name, self._scope(state))
+
+        await self._ledger.commit("observed", write)
+
+    async def finish(self, state: SourceState, observation: Observation) -> None:
+        """Keep the signatures of directories in which everything is at rest now."""
+        if not observation.result.signatures:
+            return
+        name = state.config.name
+        await self._ledger.commit(
+            "signatures", lambda db: tree.store_signatures(db, name, observation.result.signatures)
+        )
+
+
+def salt_of(state: SourceState) -> bytes:
+    """Covers everything in the configuration that gives an unchanged file work: training, encodings, place, tags."""
+    source = state.config
+    parts = (source.training, source.encodings, source.folder, source.tags)
+    return hashlib.sha256(repr(parts).encode()).digest()
+
+
+def _settings_of(state: SourceState) -> Callable[[str], str]:
+    training, encodings = state.config.training, state.config.encodings
+    return lambda path: settings_id(training, encodings, path)
+
+
+def _came_back(entry: LedgerEntry, snapshot: FileSnapshot) -> bool:
+    """The content is again what serves, so a quarantine of other content has ended (rule 32)."""
+    return (
+        entry.quarantine is not None
+        and snapshot.problem is None
+        and entry.serving is not None
+        and entry.serving.content == snapshot.content
+    )
+
+
+def _root_state(result: ScanResult, row: remote.SourceRow | None, vanished: list[str]) -> RootState:
+    if result.root is RootState.OK and row is not None and row.device not in (None, result.device) and vanished:
+        known = result.in_scope + len(vanished)
+        if result.in_scope < _DEVICE_KNOWN * known:
+            return RootState.DEVICE
+    return result.root
+
+
+def exists(state: SourceState, key: DocumentKey) -> bool:
+    """Whether the document's file is there at this moment (asked right before it is retired, rule 16)."""
+    path = os.path.join(state.config.path, key.path)
+    return os.path.lexists(path) or os.path.lexists(unicodedata.normalize("NFD", path))

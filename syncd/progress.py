@@ -1,0 +1,63 @@
+"""What a pass has done so far: counted by the engine, shown by the command line."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from syncd.models import DocumentKey, Proof, Verdict
+
+COUNTS = ("uploaded", "verified", "replaced", "moved", "retired", "deleted", "quarantined", "held", "unchanged")
+
+
+@dataclass(slots=True)
+class Progress:
+    """Running figures of one pass; ``listener`` hears each thing that happens to a document."""
+
+    listener: Callable[[str, DocumentKey, str], None] | None = None
+    phase: str = "starting"
+    documents_total: int = 0
+    documents_done: int = 0
+    bytes_total: int = 0
+    bytes_sent: int = 0
+    in_training: int = 0
+    proofs_total: int = 0
+    proofs_done: int = 0
+    trouble: str = ""  # what the server's trouble is, while there is one
+    counts: Counter[str] = field(default_factory=Counter)
+    verdicts: Counter[str] = field(default_factory=Counter)
+    touched: set[DocumentKey] = field(default_factory=set)  # documents on disk that had work
+    resent: set[tuple[str, str | None]] = field(default_factory=set)
+
+    def count(self, what: str, key: DocumentKey, detail: str = "") -> None:
+        """One document more reached ``what``."""
+        self.counts[what] += 1
+        self.tell(what, key, detail)
+
+    def tell(self, event: str, key: DocumentKey, detail: str = "") -> None:
+        """Something happened to a document."""
+        if self.listener is not None:
+            self.listener(event, key, detail)
+
+    def sent(self, size: int) -> None:
+        """So many bytes more went to the server."""
+        self.bytes_sent += size
+
+    @contextlib.contextmanager
+    def training(self) -> Iterator[None]:
+        """While one document waits for its training."""
+        self.in_training += 1
+        try:
+            yield
+        finally:
+            self.in_training -= 1
+
+    def proof(self, key: DocumentKey, proof: Proof) -> None:
+        """One proof ended."""
+        self.proofs_done += 1
+        for result in proof.results:
+            self.verdicts[result.verdict.value] += 1
+            if result.verdict is not Verdict.FOUND:
+                self.tell("probe", key, f"{result.verdict.value}: {result.probe.text[:60]}")

@@ -1,0 +1,71 @@
+"""The composition root: builds everything from the configuration."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from syncd import __version__
+from syncd.config import Config
+from syncd.engine import Engine
+from syncd.fastgpt.client import Client
+from syncd.ledger import Ledger
+from syncd.progress import Progress
+
+
+def make_client(config: Config) -> Client:
+    """The API client as configured; enter it before use."""
+    server = config.fastgpt
+    return Client(
+        server.base_url,
+        server.api_key.reveal(),
+        timeout=server.timeout,
+        upload_timeout=server.upload_timeout,
+        connections=server.uploads + 8,
+        search_tests_per_second=server.search_tests_per_second,
+        ca_file=server.ca_file,
+        user_agent=f"syncd/{__version__}",
+    )
+
+
+@asynccontextmanager
+async def engine(config: Config, progress: Progress | None = None) -> AsyncIterator[Engine]:
+    """An engine over the ledger, locked, and the server.
+
+    Raises:
+        BusyError: another instance holds the ledger.
+        LedgerError: the ledger cannot be used.
+    """
+    ledger = Ledger(config.ledger.path)
+    try:
+        async with make_client(config) as client:
+            yield Engine(config, ledger, client, progress=progress)
+    finally:
+        ledger.close()
+
+
+@asynccontextmanager
+async def signals(stop: Callable[[], None]) -> AsyncIterator[Callable[[], int | None]]:
+    """While inside, SIGTERM and SIGINT ask to stop at the next safe point; a second one stops at once.
+
+    Yields a function that tells the signal's number, or ``None``.
+    """
+    loop = asyncio.get_running_loop()
+    caught: list[int] = []
+
+    def handle(number: int) -> None:
+        caught.append(number)
+        if len(caught) > 1:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, handle, number)
+    try:
+        yield lambda: caught[0] if caught else None
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)

@@ -1,0 +1,176 @@
+"""The bytes that are sent, in blocks, hashed while they are read (design 12, rule 10).
+
+A body in memory was hashed when it was read. A streamed one reads the file anew each time it is sent and hashes the
+very bytes it reads, so a file that changed in between is noticed before anybody takes the upload for good.
+"""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from syncd import charset
+from syncd.errors import SyncdError
+
+BLOCK = 2**20
+"""Largest block in bytes."""
+
+_TRANSCODE = 256 * 1024  # raw bytes read at a time when they are transcoded: a byte becomes three at most
+_SAMPLE = 64 * 1024  # characters of each of the three samples of a large text
+DiskPath = str | bytes
+
+
+class ChangedWhileReading(SyncdError):
+    """The file is not what was planned: its bytes hash to something else. It will be planned anew."""
+
+    code = "changed-while-reading"
+
+
+def changed(path: str) -> ChangedWhileReading:
+    """Return the error for the document at ``path``."""
+    return ChangedWhileReading(f"{path} changed while it was read.", hint="It is read again in the next pass.")
+
+
+@dataclass(frozen=True, slots=True)
+class TextPlan:
+    """How a large text is turned into what is sent."""
+
+    codec: str
+    skip: int  # length of the byte order mark of the file
+    restate: bool  # the head of an HTML page must not state another charset
+
+
+class Body:
+    """What is sent, as a series of blocks; ``whole`` when it stands in memory."""
+
+    __slots__ = ("_digest", "_disk", "_path", "_plan", "_sha256", "_size", "whole")
+
+    def __init__(
+        self, whole: bytes | None, disk: DiskPath = b"", path: str = "", sha256: str = "", size: int = 0,
+        plan: TextPlan | None = None,
+    ) -> None:  # fmt: skip
+        self.whole = whole
+        self._disk, self._path, self._sha256, self._size, self._plan = disk, path, sha256, size, plan
+        self._digest = ""
+
+    def blocks(self) -> Iterator[bytes]:
+        """Yield the bytes from the beginning, at most 1 MiB at a time.
+
+        Raises:
+            ChangedWhileReading: the file has grown or shrunk; the upload must be aborted.
+            OSError: the file cannot be read any more.
+        """
+        if self.whole is not None:
+            view = self.whole
+            for start in range(0, len(view), BLOCK):
+                yield view[start : start + BLOCK]
+            return
+        self._digest = ""
+        left = self._size
+        digest = hashlib.sha256()
+        for block in _sent(self._disk, self._plan, digest):
+            left -= len(block)
+            if left < 0:
+                raise changed(self._path)
+            if block:
+                yield block
+        if left:
+            raise changed(self._path)
+        self._digest = digest.hexdigest()
+
+    def verify(self) -> None:
+        """Raise ``ChangedWhileReading`` unless the bytes that were sent last are those that were planned."""
+        if self.whole is None and self._digest != self._sha256:
+            raise changed(self._path)
+
+
+def _raw(disk: DiskPath, size: int, digest: hashlib._Hash) -> Iterator[bytes]:
+    descriptor = os.open(disk, os.O_RDONLY)
+    try:
+        while block := os.read(descriptor, size):
+            digest.update(block)
+            yield block
+    finally:
+        os.close(descriptor)
+
+
+def _sent(disk: DiskPath, plan: TextPlan | None, digest: hashlib._Hash) -> Iterator[bytes]:
+    if plan is None:
+        yield from _raw(disk, BLOCK, digest)
+        return
+    yield charset.BOM
+    for _, block in _text(disk, plan, digest):
+        yield block
+
+
+def _text(disk: DiskPath, plan: TextPlan, digest: hashlib._Hash) -> Iterator[tuple[str, bytes]]:
+    """Yield a text and its UTF-8 form block by block; strict."""
+    decoder = codecs.getincrementaldecoder(plan.codec)()
+    skip, first = plan.skip, plan.restate
+    for block in _raw(disk, _TRANSCODE, digest):
+        text = decoder.decode(block[skip:])
+        skip = 0
+        if first:
+            text, first = charset.restate_charset(text), False
+        yield text, text.encode("utf-8")
+    text = decoder.decode(b"", True)
+    yield text, text.encode("utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What the first reading of a large text has shown."""
+
+    plan: TextPlan
+    sha256: str
+    size: int  # bytes to send
+    length: int  # UTF-16 units
+    blank: bool
+    sample: str  # beginning, middle and end
+
+
+def survey(disk: DiskPath, size: int, encodings: tuple[str, ...], *, html: bool) -> Survey:
+    """Read a large text once for each encoding that does not fit, and once with the one that does.
+
+    Raises:
+        charset.Undecodable: no encoding fits, or it is binary data.
+        OSError: it cannot be read.
+    """
+    descriptor = os.open(disk, os.O_RDONLY)
+    try:
+        head = os.read(descriptor, _TRANSCODE)
+    finally:
+        os.close(descriptor)
+    skip, names = charset.candidates(head, encodings, html=html)
+    refused = ""
+    for name in names:
+        other = charset.refuse(head, name) if not skip else None
+        if other:
+            refused = other
+            continue
+        restate = html and charset.stated_charset(head) not in ("", "utf-8")
+        try:
+            return _survey(disk, size, TextPlan(name, skip, restate))
+        except (UnicodeError, LookupError):
+            continue
+    raise charset.undecodable(head, names, refused)
+
+
+def _survey(disk: DiskPath, size: int, plan: TextPlan) -> Survey:
+    digest = hashlib.sha256()
+    sent, length, blank, done = len(charset.BOM), 0, True, 0
+    samples: list[str] = []
+    tail = ""
+    for text, block in _text(disk, plan, digest):
+        charset.check_text(block)
+        sent += len(block)
+        length += len(text.encode("utf-16-le")) // 2
+        blank = blank and not text.replace("\ufeff", "").strip()
+        if not samples or (len(samples) == 1 and done >= size // 2):
+            samples.append(text[:_SAMPLE])
+        tail = (tail + text)[-_SAMPLE:]
+        done += _TRANSCODE
+    return Survey(plan, digest.hexdigest(), sent, length, blank, "\n\n".join([*samples, tail]))
