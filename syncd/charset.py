@@ -5,8 +5,8 @@ XML head states (unless the bytes are plainly UTF-8: pages converted later often
 configured encodings, strictly, one after the other.
 
 GB18030 accepts nearly any pairs of bytes, so it alone is looked at twice: text that reads like Chinese is taken, and
-what clearly is Big5, Shift-JIS, EUC-KR or a Western encoding is refused with its name. What cannot be told apart are
-texts of a few characters: there the configured order counts, as the operator said.
+what clearly is Big5, Shift-JIS, EUC-KR, EUC-JP or a Western encoding is refused with its name. What cannot be told
+apart are texts of a few characters: there the configured order counts, as the operator said.
 """
 
 from __future__ import annotations
@@ -24,9 +24,15 @@ _MARKS = (  # UTF-32 first: its little-endian mark begins with that of UTF-16
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-_STATED = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w.:-]+)|<\?xml[^>]{0,100}?encoding\s*=\s*["']([\w.:-]+)""", re.I)
-_RESTATE = re.compile(r"""(<meta[^>]{0,200}?charset\s*=\s*["']?\s*|<\?xml[^>]{0,100}?encoding\s*=\s*["'])([\w.:-]+)""", re.I)
+_STATED = re.compile(
+    rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w.:-]+)|<\?xml[^>]{0,100}?encoding\s*=\s*["']([\w.:-]+)""", re.I
+)
+_RESTATE = re.compile(
+    r"""(<meta[^>]{0,200}?charset\s*=\s*["']?\s*|<\?xml[^>]{0,100}?encoding\s*=\s*["'])([\w.:-]+)""", re.I
+)
+_PAIR = re.compile(rb"[\x81-\xfe][\x40-\x7e\x80-\xfe]")
 _HEAD = 4096
+_LOOKED_AT = 16384  # bytes that a guess is based on
 # What browsers understand by these names (the WHATWG encoding standard): the supersets that people really use.
 _SUPERSETS = {
     "gb2312": "gb18030",
@@ -41,7 +47,7 @@ _CHINESE = frozenset({"gb18030", "gbk", "gb2312"})
 _CONTROLS = bytes(b for b in range(32) if b not in b"\t\n\v\f\r\x1b\x08")
 
 
-class Undecodable(Exception):
+class Undecodable(Exception):  # noqa: N818 - named for what it says
     """The bytes are no text in any of the encodings; ``hint`` says what to do."""
 
     def __init__(self, message: str, hint: str = "") -> None:
@@ -170,15 +176,53 @@ def _wide(head: bytes) -> str:
 
 
 def refuse(raw: bytes, name: str) -> str | None:
-    """Return the encoding that ``raw`` clearly has instead of GB18030; ``None`` for other names and believable Chinese."""
-    if name not in _CHINESE:
+    """Return the encoding that ``raw`` clearly has instead of GB18030, ``None`` when Chinese is believable.
+
+    Encodings other than the Chinese ones are never refused. Cannot be told apart: texts of a few characters, Korean
+    without blanks, and Japanese in EUC without kana.
+    """
+    if name not in _CHINESE or raw.isascii():
         return None
-    return None
+    raw = raw[:_LOOKED_AT]
+    pairs = _PAIR.findall(raw)
+    western = sum(pair[0] >= 0xC0 and chr(pair[1]).isalpha() and pair[1] < 0x7B for pair in pairs)
+    if western * 10 >= 6 * len(pairs):
+        return "cp1252"  # an accented letter has swallowed the plain letter behind it
+    text = codecs.getincrementaldecoder("gb18030")("ignore").decode(raw)
+    wide = [c for c in text if c > "\x7f"]
+    kana = sum("\u3041" <= c <= "\u30fe" for c in wide)
+    if kana >= 3 and kana * 6 >= len(wide):
+        return "euc_jp"
+    hangul = sum(0xB0 <= pair[0] <= 0xC8 and pair[1] >= 0xA1 for pair in pairs)
+    if hangul >= 8 and hangul * 20 >= 19 * len(pairs) and raw.count(b" ") * 8 >= hangul:
+        return "cp949"  # all of it in the rows of Hangul, in words; Chinese has two fifths of its characters elsewhere
+    common = sum(pair[0] >= 0xA1 and pair[1] >= 0xA1 for pair in pairs)
+    if common * 10 >= 9 * len(pairs) or len(pairs) < 4:
+        return None  # simplified Chinese
+    return _other_than_chinese(raw)
+
+
+def _other_than_chinese(raw: bytes) -> str | None:
+    """Return what charset-normalizer takes the bytes for, ``None`` when Chinese is among its guesses."""
+    import charset_normalizer
+
+    guesses = list(charset_normalizer.from_bytes(_whole_lines(raw)))
+    names = {name for guess in guesses for name in (guess.encoding, *guess.could_be_from_charset)}
+    if not guesses or names & _CHINESE:
+        return None
+    return guesses[0].encoding
+
+
+def _whole_lines(raw: bytes) -> bytes:
+    """Return ``raw`` up to its last line end: a beginning cut inside a character fits no encoding."""
+    return raw[: raw.rfind(b"\n") + 1 or None] if len(raw) == _LOOKED_AT else raw
 
 
 def _guess(raw: bytes) -> str:
-    """Return what charset-normalizer takes the bytes for, "" when it does not know."""
+    """Return what charset-normalizer takes the bytes for, "" when it does not know; only ever shown to a person."""
     import charset_normalizer
 
-    best = charset_normalizer.from_bytes(raw[:16384]).best()
-    return best.encoding if best is not None else ""
+    names = [guess.encoding for guess in charset_normalizer.from_bytes(_whole_lines(raw[:_LOOKED_AT]))]
+    if "cp1252" in names:  # it cannot tell the Western code pages apart, and this is the one people have
+        return "cp1252"
+    return names[0] if names and not names[0].startswith(("utf", "cp0", "cp10")) else ""

@@ -4,11 +4,8 @@ FastGPT re-wraps text, repeats headings, overlaps chunks and turns CSV and HTML 
 both sides are reduced to their characters without white space and markup, and the question is how much of the sent text
 is *covered* by passages that stand on the server word for word.
 
-Method: the sent text is indexed by 16-character grams at every 8th position; each chunk is walked once, each hit
-extended as far as both texts agree. Work grows with the length of the texts, not with their product. A passage that
-stands in the document twice counts as covered when the server has it once: older servers drop repeated chunks, and
-nothing a reader could find is lost. A chunk border loses nothing, because the piece before it and the piece
-after it are each extended up to the border.
+A passage that stands in the document twice counts as covered when the server has it once: older servers drop repeated
+chunks, and nothing a reader could find is lost.
 
 Non-ASCII characters are judged by the same coverage and not by counting: the 20 % overlap of chunks would let a count
 hide the loss of a fifth of the text.
@@ -23,6 +20,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
+from syncd.cover import SMALL, cover, cover_closely, grams, longest_loss, runs
+
 LOST_RUN = 200
 """Lost characters in a row (after normalising) that make a difference."""
 
@@ -32,10 +31,6 @@ LOST_NON_ASCII = 1.0
 LOST_SHARE = 30.0
 """Percent of all characters that may be missing in scattered small pieces."""
 
-_GRAM = 16
-_STRIDE = 8
-_ISLAND = 64  # a covered stretch shorter than this does not end a lost run
-_SMALL = 4  # gram of the second, closer look
 
 # Everything but white space, controls, zero-width characters and the characters Markdown and HTML use as markup.
 _KEPT = re.compile(r"[^\s\x00-\x1f\x7f\u200b-\u200f\u2060\ufeff#*_`~|<>\-+=\[\]()!\\:]+")
@@ -87,7 +82,7 @@ def compare(sent: str, chunks: Sequence[str], *, tolerant: bool = False) -> Diff
     if not text:
         return None
     rows = [row for row in map(normalise, chunks) if row]
-    covered = _cover(text, rows)
+    covered = cover(text, rows)
     if covered.find(0) < 0:
         return None
     return _judge(text, rows, covered)
@@ -103,7 +98,7 @@ def _judge(text: str, rows: list[str], covered: bytearray) -> Difference | None:
     # single characters, not a long run: in such small pieces much of any text is found elsewhere by chance.
     close = bytearray(covered)
     _look_closer(text, rows, close)
-    lost, start, end = _longest_loss(covered)
+    lost, start, end = longest_loss(covered)
     percent = 100.0 * _non_ascii_lost(text, close) / total if total else 0.0
     if lost < limit and percent <= LOST_NON_ASCII and 100.0 * close.count(0) <= LOST_SHARE * len(text):
         return None
@@ -112,7 +107,7 @@ def _judge(text: str, rows: list[str], covered: bytearray) -> Difference | None:
 
 def _passes(text: str, covered: bytearray, total: int, limit: int) -> bool:
     return (
-        _longest_loss(covered)[0] < limit
+        longest_loss(covered)[0] < limit
         and 100.0 * covered.count(0) <= LOST_SHARE * len(text)
         and (not total or 100.0 * _non_ascii_lost(text, covered) <= LOST_NON_ASCII * total)
     )
@@ -131,157 +126,22 @@ def _difference(text: str, rows: list[str], covered: bytearray, run: str, percen
     return Difference("content-differs", message, count, shown, percent)
 
 
-def _cover(text: str, rows: Sequence[str], gram: int = _GRAM, stride: int = _STRIDE) -> bytearray:
-    """Return one byte per character of ``text``: 1 where a passage around it stands in one of ``rows``."""
-    size = len(text)
-    covered = bytearray(size)
-    if size < gram + stride:
-        if any(text in row for row in rows):
-            return bytearray(b"\x01") * size
-        if gram <= _SMALL or size < _SMALL + 1:
-            return covered
-        return _cover(text, rows, _SMALL, 1)
-    first: dict[str, int] = {}
-    spots = range(0, size - gram + 1, stride)
-    numbers = [first.setdefault(text[spot : spot + gram], len(first)) for spot in spots]
-    place: dict[int, int] = {}
-    for index, number in enumerate(numbers):
-        place.setdefault(number, index * stride)
-    seen = bytearray(len(first))
-    for row in rows:
-        _walk(text, row, first, place, numbers, seen, covered, gram, stride)
-    if len(numbers) != len(first):  # repeated passages: where one is covered, its twins are
-        block = b"\x01" * gram
-        for index, number in enumerate(numbers):
-            if seen[number]:
-                covered[index * stride : index * stride + gram] = block
-    return covered
-
-
-def _walk(
-    text: str,
-    row: str,
-    first: dict[str, int],
-    place: dict[int, int],
-    numbers: list[int],
-    seen: bytearray,
-    covered: bytearray,
-    gram: int,
-    stride: int,
-) -> None:
-    """Walk one row, extend each hit both ways and mark what it covers."""
-    if len(row) < gram + stride and row in text:
-        at = text.find(row)
-        covered[at : at + len(row)] = b"\x01" * len(row)
-    here, last = 0, len(row) - gram
-    back = 0
-    get = first.get
-    while here <= last:
-        number = get(row[here : here + gram])
-        if number is None:
-            here += 1
-            continue
-        there = place[number]
-        left = _agree_left(text, there, row, here, min(here - back, there))
-        right = gram + _agree_right(text, there + gram, row, here + gram)
-        covered[there - left : there + right] = b"\x01" * (left + right)
-        for index in range(-(-(there - left) // stride), (there + right - gram) // stride + 1):
-            seen[numbers[index]] = 1
-        back = max(0, here + right - 64)
-        here += max(right - gram + 1, 1)
-
-
-def _agree_right(a: str, i: int, b: str, j: int) -> int:
-    """Return how many characters from ``a[i]`` and ``b[j]`` on are equal, by doubling and halving slices."""
-    limit = min(len(a) - i, len(b) - j)
-    done, step = 0, 64
-    while done < limit and a[i + done : i + min(done + step, limit)] == b[j + done : j + min(done + step, limit)]:
-        done = min(done + step, limit)
-        step *= 2
-    while done < limit and step > 1:
-        step //= 2
-        upto = min(done + step, limit)
-        if a[i + done : i + upto] == b[j + done : j + upto]:
-            done = upto
-    return done
-
-
-def _agree_left(a: str, i: int, b: str, j: int, limit: int) -> int:
-    """Return how many characters before ``a[i]`` and ``b[j]`` are equal, at most ``limit``."""
-    done, step = 0, 64
-    while done < limit:
-        upto = min(done + step, limit)
-        if a[i - upto : i - done] == b[j - upto : j - done]:
-            done = upto
-        elif step == 1:
-            break
-        else:
-            step //= 2
-    return done
-
-
-def _runs(covered: bytearray, start: int = 0, stop: int | None = None) -> list[tuple[int, int]]:
-    """Return the stretches between ``start`` and ``stop`` that are not covered."""
-    stop = len(covered) if stop is None else stop
-    runs = []
-    start = covered.find(0, start, stop)
-    while start >= 0:
-        end = covered.find(1, start, stop)
-        if end < 0:
-            end = stop
-        runs.append((start, end))
-        start = covered.find(0, end, stop)
-    return runs
-
-
-def _losses(covered: bytearray) -> list[tuple[int, int, int]]:
-    """Return the lost passages: lost characters, start and end; a short covered island does not end a passage."""
-    found: list[tuple[int, int, int]] = []
-    for start, end in _runs(covered):
-        if found and start - found[-1][2] < _ISLAND:
-            lost, begin, _ = found.pop()
-            found.append((lost + end - start, begin, end))
-        else:
-            found.append((end - start, start, end))
-    return found
-
-
-def _longest_loss(covered: bytearray) -> tuple[int, int, int]:
-    return max(_losses(covered), default=(0, 0, 0))
-
-
 def _non_ascii_lost(text: str, covered: bytearray) -> int:
-    return sum(len(_NON_ASCII.findall(text, start, end)) for start, end in _runs(covered))
+    return sum(len(_NON_ASCII.findall(text, start, end)) for start, end in runs(covered))
 
 
 def _look_closer(text: str, rows: list[str], covered: bytearray) -> None:
     """Cover what was lost again in the smallest pieces, to see which non-ASCII characters are missing indeed."""
-    runs = _runs(covered)
-    grams = _grams(rows, _SMALL) if runs else set()
-    for start, end in runs:
-        covered[start:end] = _close(text, start, end, grams, _SMALL)
-
-
-def _grams(rows: list[str], size: int) -> set[str]:
-    return {row[i : i + size] for row in rows for i in range(len(row) - size + 1)}
-
-
-def _close(text: str, start: int, end: int, grams: set[str], size: int) -> bytearray:
-    """Return the coverage of one run, by grams that may reach over its ends."""
-    lo, hi = max(0, start - size + 1), min(len(text), end + size - 1)
-    close = bytearray(hi - lo)
-    block = b"\x01" * size
-    for i in range(lo, hi - size + 1):
-        if text[i : i + size] in grams:
-            close[i - lo : i - lo + size] = block
-    return close[start - lo : end - lo]
+    known = grams(rows, SMALL)
+    for start, end in runs(covered):
+        covered[start:end] = cover_closely(text, start, end, known, SMALL)
 
 
 def _garbled(text: str, rows: list[str], covered: bytearray) -> bool:
     """Say whether the characters were destroyed, as opposed to left out: something stands in their place."""
     spots = [
         text[max(0, match.start() - 4) : match.end() + 4]
-        for start, end in _runs(covered)[:200]
+        for start, end in runs(covered)[:200]
         for match in _NON_ASCII_RUN.finditer(text, start, end)
     ][:100]
     for wrong in (_seven_bits, _misread_latin, _misread_chinese, _question_marks):
@@ -326,10 +186,10 @@ def _compare_tolerant(sent: str, chunks: Sequence[str]) -> Difference | None:
         there = sum(c.isdigit() for chunk in chunks for c in chunk)
         if (not text or any(text in row for row in rows)) and there * 2 >= figures:
             return None
-        if text and _cover(text, rows, _SMALL, 1).count(1) * 2 >= len(text):
+        if text and cover(text, rows, SMALL, 1).count(1) * 2 >= len(text):
             return None
         return Difference("content-differs", "The server holds other text.", len(text) or figures, sent[:80], 0.0)
-    covered = _cover(text, rows, 8, 1)
+    covered = cover(text, rows, 8, 1)
     lost = covered.count(0)
     blocks = [covered[i : i + 500].count(1) * 3 < 500 for i in range(0, len(covered) - 499, 500)]
     holes = any(a and b for a, b in pairwise(blocks))
@@ -337,5 +197,5 @@ def _compare_tolerant(sent: str, chunks: Sequence[str]) -> Difference | None:
         return None
     total = len(_NON_ASCII.findall(text))
     percent = 100.0 * _non_ascii_lost(text, covered) / total if total else 0.0
-    _, start, end = _longest_loss(covered)
+    _, start, end = longest_loss(covered)
     return _difference(text, rows, covered, text[start:end], percent)

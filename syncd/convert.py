@@ -14,7 +14,9 @@ import hashlib
 import io
 import json
 import os
+import re
 import stat
+import tomllib
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -33,6 +35,7 @@ __all__ = [
     "ChangedWhileReading",
     "Outgoing",
     "extract_text",
+    "front_matter",
     "hash_file",
     "prepare",
     "settings_id",
@@ -44,6 +47,10 @@ CONVERTER_VERSION = 1
 IN_MEMORY = 8 * 2**20
 """Largest file, in bytes, that is read into memory as a whole."""
 
+FRONT_LIMIT = 64 * 1024
+"""Longest front matter that is read, in characters."""
+
+_FRONT = re.compile(r"\ufeff?(---|\+\+\+)[ \t]*\r?\n(.*?)^\1[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE)
 _READ = 64 * 1024
 _TYPES = {
     Format.TEXT: "text/plain; charset=utf-8",
@@ -188,6 +195,29 @@ def extract_text(
 def utf16_length(text: str) -> int:
     """Return the length of ``text`` as JavaScript counts it."""
     return len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2
+
+
+def front_matter(text: str) -> tuple[dict[str, object], int]:
+    """Return the front matter of a Markdown text (``---`` YAML, ``+++`` TOML) and where the body begins.
+
+    Rubbish, more than 64 KiB of it, anything but a table and YAML with aliases (the way in for expansion bombs) give
+    an empty table; the body then begins after the fence if there is one, else at 0.
+    """
+    found = _FRONT.match(text, 0, FRONT_LIMIT)
+    if found is None:
+        return {}, 0
+    try:
+        if found[1] == "+++":
+            data: object = tomllib.loads(found[2])
+        else:
+            import yaml
+
+            if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(found[2], Loader=yaml.SafeLoader)):
+                return {}, found.end()
+            data = yaml.safe_load(found[2])
+    except Exception:  # whatever a person typed there, the document is still a document
+        return {}, found.end()
+    return ({str(key): value for key, value in data.items()} if isinstance(data, dict) else {}), found.end()
 
 
 def settings_id(training: Training, encodings: tuple[str, ...], path: str) -> str:

@@ -232,6 +232,57 @@ class Engine:
     def _retry_times(self, plan: Plan) -> list[float]:
         return [w.until for w in plan.waiting if w.until is not None and w.key not in self._put_off]
 
+    # ------------------------------------------------------------ for a person's decisions
+
+    @property
+    def prover(self) -> Prover:
+        """Compares and searches."""
+        return self._applier.prover
+
+    def now(self) -> float:
+        """The wall clock, seconds since the epoch."""
+        return self._now()
+
+    async def bind(self, name: str) -> None:
+        """Have the source's dataset known."""
+        state = self.sources[name]
+        if not state.dataset_id:
+            state.dataset_id = await bind(self.client, self.ledger, state)
+
+    async def finish_flip(self, key: DocumentKey) -> None:
+        """Carry a begun flip of one document to its end."""
+        entry = entries.one(self.ledger.conn, key)
+        if entry is None or entry.candidate is None:
+            return
+        action = Prove(key, "a person asked for it", revision=entry.candidate)
+        try:
+            await self._applier.prove(action, entry, None)
+        except DocumentError as error:
+            await self._failed(key, entry, None, error)
+        finally:
+            await self._training.close()
+            await self._gate.close()
+
+    async def adopt(self, names: Iterable[str] | None = None, *, take: bool = False) -> dict[str, int]:
+        """Rebuild what the ledger does not know from the server's markers; nothing is uploaded or deleted.
+
+        Returns:
+            How many collections were ``adopted``, had ``arrived`` late, were ``doubles``, are ``lost`` or
+            ``unclaimed`` (carry our marker but match no file; ``take`` adopts these too).
+        """
+        counts = {"adopted": 0, "arrived": 0, "doubles": 0, "lost": 0, "unclaimed": 0}
+        chosen = self._chosen(names)
+        for name in chosen:
+            await self._observer.observe(self.sources[name], wait=False)
+            await self.bind(name)
+        for dataset_id in dict.fromkeys(self.sources[name].dataset_id for name in chosen):
+            feeding = [s for s in self.sources.values() if s.dataset_id == dataset_id]
+            survey = await self._auditor.survey(dataset_id, feeding, take=take)
+            for what in ("adopted", "arrived", "doubles", "lost"):
+                counts[what] += getattr(survey, what)
+            counts["unclaimed"] += len(survey.unclaimed)
+        return counts
+
     # ------------------------------------------------------------ before the first remote action
 
     async def _prepare(self, plan: Plan) -> bool:

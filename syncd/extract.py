@@ -26,12 +26,12 @@ MAX_PAGES = 500
 MAX_SECONDS = 20.0
 
 
-class _Refused(Exception):
+class _RefusedError(Exception):
     """The file is built to hurt, or too large to read here."""
 
 
 def office_text(source: str | bytes | IO[bytes], fmt: Format, limit: int) -> Result:
-    """Return the text of a docx, pptx, xlsx or pdf file, at most ``limit`` bytes of it; never raises but ``OSError``."""
+    """Return the text of a docx, pptx, xlsx or pdf file, at most ``limit`` bytes of it; raises ``OSError`` only."""
     reader = _pdf if fmt is Format.PDF else _archive
     try:
         parts: list[str] = []
@@ -53,7 +53,7 @@ def _archive(source: str | bytes | IO[bytes], fmt: Format, parts: list[str], lim
     with zipfile.ZipFile(handle) as archive:
         names = [info.filename for info in archive.infolist()]
         if len(names) > MAX_ENTRIES:
-            raise _Refused("too many entries in the archive")
+            raise _RefusedError("too many entries in the archive")
         out = _Collector(parts, limit)
         readers = {Format.DOCX: _docx, Format.PPTX: _pptx, Format.XLSX: _xlsx}
         readers[fmt](_Archive(archive, names), out)
@@ -87,7 +87,7 @@ class _Archive:
             while block := stream.read(65536):
                 self.left -= len(block)
                 if self.left < 0:
-                    raise _Refused("it unpacks to more than can be read here")
+                    raise _RefusedError("it unpacks to more than can be read here")
                 yield block
 
     def parse(
@@ -103,7 +103,8 @@ class _Archive:
         parser.buffer_text = True
 
         def doctype(*_: object) -> None:
-            raise _Refused("it declares a document type")  # the way in for entity bombs; no office program writes one
+            # The way in for entity bombs; no office program writes one.
+            raise _RefusedError("it declares a document type")
 
         def begin(tag: str, attrs: dict[str, str]) -> None:
             space, _, local = tag.rpartition(" ")

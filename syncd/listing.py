@@ -65,6 +65,11 @@ class Listing:
         return hashed.digest()
 
 
+def chain(salt: bytes, more: bytes) -> bytes:
+    """Make the salt for what lies below something that changes the meaning of signatures."""
+    return blake2b(len(salt).to_bytes(8, "little") + salt + more, digest_size=16).digest()
+
+
 def read(fd: int, leads_inside: Callable[[str], bool]) -> Listing:
     """List one directory and stat what is in it.
 

@@ -19,6 +19,7 @@ DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Without O_NONBLOCK a FIFO that took the file's place would block us for ever.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})  # nothing is there that a scan would have followed
+EMPTY = "the file has no bytes"
 _BLOCK = 1 << 20  # bytes
 
 
@@ -126,9 +127,6 @@ def complete(
         sha256=digest,
         racy=snapshot.racy or not same,
     )
-
-
-EMPTY = "the file has no bytes"
 
 
 def _unreadable(snapshot: FileSnapshot, error: OSError) -> FileSnapshot:

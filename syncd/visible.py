@@ -9,14 +9,16 @@ from __future__ import annotations
 import csv
 import io
 from html.parser import HTMLParser
-
+from itertools import pairwise
 
 # FastGPT's conversion removes script, style, iframe and, for whatever reason, i; the others are not shown by browsers.
 _DROPPED = frozenset({"script", "style", "iframe", "i", "template", "svg", "noscript", "object", "video", "audio"})
 _BLOCKS = frozenset(
-    "address article aside blockquote body br dd details dialog div dl dt fieldset figcaption figure footer form h1 h2 h3 "
-    "h4 h5 h6 head header hr html legend li main nav ol option p pre section select summary table tbody tfoot thead title "
-    "tr ul".split()
+    """
+    address article aside blockquote body br dd details dialog div dl dt fieldset figcaption figure footer form
+    h1 h2 h3 h4 h5 h6 head header hr html legend li main nav ol option p pre section select summary table tbody
+    tfoot thead title tr ul
+    """.split()  # noqa: SIM905 - reads better than forty quoted names
 )
 
 
@@ -113,7 +115,7 @@ def _delimiter(text: str) -> str:
             continue
         if not counts:
             continue
-        delta = sum(abs(a - b) for a, b in zip(counts, counts[1:], strict=False))
+        delta = sum(abs(a - b) for a, b in pairwise(counts))
         columns = sum(counts) / len(counts)
         if (best_delta is None or delta <= best_delta) and columns > best_columns:
             best, best_delta, best_columns = delimiter, delta, columns

@@ -8,7 +8,7 @@ import hashlib
 import json
 import struct
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from socket import SO_LINGER, SOL_SOCKET, socket
 from typing import Any
@@ -70,23 +70,45 @@ class Peer:
                     return
         except (asyncio.IncompleteReadError, ConnectionError):
             self.broken += 1
-        finally:
-            writer.close()
 
     @property
     def requests(self) -> list[str]:
         return [line for conversation in self.conversations for line, _ in conversation]
 
 
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]
+
+
 @asynccontextmanager
-async def serving(peer: Peer) -> AsyncIterator[str]:
-    server = await asyncio.start_server(peer.talk, "127.0.0.1", 0, limit=1 << 20)
+async def listening(handler: Handler) -> AsyncIterator[str]:
+    """A loopback server; it ends when every connection has."""
+    tasks: list[asyncio.Task[None]] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tasks.append(asyncio.current_task())  # type: ignore[arg-type]
+        try:
+            await handler(reader, writer)
+        finally:
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+
+    server = await asyncio.start_server(talk, "127.0.0.1", 0, limit=1 << 20)
     try:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/api"
     finally:
-        peer.gate.set()
         server.close()
         await asyncio.sleep(0)
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@asynccontextmanager
+async def serving(peer: Peer) -> AsyncIterator[str]:
+    async with listening(peer.talk) as base:
+        try:
+            yield base
+        finally:
+            peer.gate.set()
 
 
 def against(peer_script: tuple[Any, ...], act: Act, **options: Any) -> Peer:
@@ -243,18 +265,19 @@ def test_client_works_on_after_every_kind_of_failure() -> None:
 
 
 def test_cancelled_request_leaves_a_working_client() -> None:
-    async def act(client: Client) -> None:
-        for _ in range(5):
-            task = asyncio.create_task(client.datasets())
-            while not client.stats.requests:  # noqa: ASYNC110
-                await asyncio.sleep(0)
-            client.stats.requests.clear()
-            task.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await task
-        await client.update("x")
+    async def main() -> None:
+        peer = Peer(HANG, HANG, HANG, GOOD)
+        async with serving(peer) as base, Client(base, KEY, connections=1) as client:
+            for number in range(1, 4):
+                task = asyncio.create_task(client.datasets())
+                while len(peer.requests) < number:  # noqa: ASYNC110
+                    await asyncio.sleep(0)
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+            await client.update("x")
 
-    against((HANG, HANG, HANG, HANG, HANG, GOOD), act, connections=1)
+    asyncio.run(main())
 
 
 # ------------------------------------------------------------ large files
@@ -310,15 +333,11 @@ def test_server_that_refuses_in_the_middle_of_a_body() -> None:
             writer.write_eof()
             while await reader.read(1 << 20):
                 pass
-            writer.close()
 
-        server = await asyncio.start_server(refuse, "127.0.0.1", 0, limit=1 << 20)
-        base = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/api"
-        async with Client(base, KEY) as client:
+        async with listening(refuse) as base, Client(base, KEY) as client:
             with pytest.raises(errors.Permanent) as caught:
                 await upload(client, body=b"x" * (9 << 20), size=9 << 20)
             assert caught.value.code == "too-large"
-        server.close()
 
     asyncio.run(main())
 
@@ -394,11 +413,15 @@ def test_unusable_proxy_is_a_configuration_error(monkeypatch: pytest.MonkeyPatch
 
 def test_tls_trouble_names_the_remedy() -> None:
     async def main() -> None:
-        peer = Peer(GOOD)
-        async with serving(peer) as base, Client(base.replace("http:", "https:"), KEY) as client:
-            for act in (client.datasets(), upload(client)):
+        async def speak_plainly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read(1)
+            writer.write(answer(status="400 Bad Request", body=b"plain HTTP only"))
+            await writer.drain()
+
+        async with listening(speak_plainly) as base, Client(base.replace("http:", "https:"), KEY) as client:
+            for act in (client.datasets, lambda: upload(client)):
                 with pytest.raises(errors.Unavailable, match="secure connection") as caught:
-                    await act
+                    await act()
                 assert "ca_file" in caught.value.hint
 
     asyncio.run(main())
@@ -414,12 +437,9 @@ def test_key_travels_in_one_header_only() -> None:
             heard.extend(head + await reader.readexactly(length))
             writer.write(GOOD)
             await writer.drain()
-            writer.close()
 
-        server = await asyncio.start_server(listen, "127.0.0.1", 0)
-        async with Client(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/api", KEY) as client:
+        async with listening(listen) as base, Client(base, KEY) as client:
             await upload(client)
-        server.close()
         return bytes(heard)
 
     heard = asyncio.run(main())

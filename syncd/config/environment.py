@@ -26,7 +26,7 @@ def overrides(env: Mapping[str, str], problems: Problems) -> dict[str, dict[str,
     """Return the checked overrides by table and key; report unknown names and wrong values."""
     found: dict[str, dict[str, Any]] = {table: {} for table in TABLES}
     for name in sorted(env):
-        if not name.startswith(PREFIX) or "__" not in name.removeprefix(PREFIX):
+        if not name.startswith(PREFIX) or "__" not in name:
             continue
         if name not in _KNOWN:
             problems.variable(f"{name} overrides no key{_hint(name)}")

@@ -48,7 +48,7 @@ def describe(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, int | float):
         # A number of thousands of digits cannot even be printed (Python limits the conversion).
-        return f"the number {value}" if abs(value) < 10**18 else "so large a number"
+        return "so large a number" if abs(value) >= 10**18 else f"the number {value}"
     if isinstance(value, str):
         if looks_like_key(value):
             return "what looks like an API key"
@@ -156,7 +156,7 @@ def choice(*words: str) -> Kind:
     return Kind(check)
 
 
-def texts(check_one: Callable[[str], str] | None = None, *, example: str) -> Kind:
+def texts(check_one: Callable[[str], str], *, example: str, empty: bool = True) -> Kind:
     """A list of texts, each passed through ``check_one``."""
 
     def check(value: object) -> tuple[str, ...]:
@@ -165,7 +165,9 @@ def texts(check_one: Callable[[str], str] | None = None, *, example: str) -> Kin
         for item in value:
             if not isinstance(item, str):
                 raise ValueError(f"must be a list of texts such as {example}, but contains {describe(item)}")
-        return tuple(check_one(item) if check_one else item for item in value)
+        if not value and not empty:
+            raise ValueError(f"must not be empty; write a list such as {example}")
+        return tuple(check_one(item) for item in value)
 
     return Kind(check)
 

@@ -60,7 +60,7 @@ SOURCE: Keys = {
     "watch": choice("auto", "events", "poll", "off"),
     "settle": duration(zero=True),
     "tags": texts(special.tag, example='["handbook"]'),
-    "encodings": texts(special.encoding, example='["utf-8", "gb18030"]'),
+    "encodings": texts(special.encoding, example='["utf-8", "gb18030"]', empty=False),
     "max_size": size(),
 }
 TRAINING: Keys = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Literal
 
 from syncd import errors
 
@@ -44,6 +45,22 @@ class About(Session):
         dialect = recognise(*answers)
         self._own_queue = self._own_queue or "exact-training-counts" in dialect.quirks
         return dialect
+
+    async def key_kind(self) -> Literal["global", "app", "unknown"]:
+        """Tell a global key from an app-specific one; no dataset call can (observed fact 3).
+
+        A chat request without a question runs nothing: the key is looked at first, and a global key without ``appId``
+        is refused with a text of its own; with an app key the missing question is what the server complains about.
+        """
+        answer = await self._ask(to.CHAT, {"stream": False, "messages": []})
+        try:
+            self._data(to.CHAT, answer, None)
+        except errors.SyncdError as error:
+            if "app key" in error.message.lower():
+                return "global"
+            if "messages is empty" in error.message.lower():
+                return "app"
+        return "unknown"
 
     async def chat(self, app_id: str | None, text: str, custom_uid: str, key: str | None = None) -> str:
         """One question to an app, without a stored history; for answer checks.

@@ -33,7 +33,7 @@ def tls_flaw(error: BaseException) -> str | None:
     for _ in range(8):
         if cause is None:
             break
-        if isinstance(cause, ssl.SSLError):
+        if isinstance(cause, ssl.SSLError) and not isinstance(cause, (ssl.SSLWantReadError, ssl.SSLWantWriteError)):
             return getattr(cause, "verify_message", "") or str(cause)
         cause = cause.__cause__ or cause.__context__
     return None

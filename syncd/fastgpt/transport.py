@@ -223,14 +223,17 @@ class Transport:
     def _connect(self) -> _Connection:
         if self._through is not None:
             return _Connection(self._through)
+        safe_proxy = (self._proxy or "").startswith("https:")
         if self._context is None:
-            self._context = tls_context(self._tls or (self._proxy or "").startswith("https:"), self._ca_file)
+            self._context = tls_context(self._tls or safe_proxy, self._ca_file)
         try:
             transport = httpx.AsyncHTTPTransport(
                 verify=self._context,
                 trust_env=False,
                 limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=_KEEP_ALIVE),
-                proxy=None if self._proxy is None else httpx.Proxy(self._proxy, ssl_context=self._context),
+                proxy=None
+                if self._proxy is None
+                else httpx.Proxy(self._proxy, ssl_context=self._context if safe_proxy else None),
             )
         except (ValueError, ImportError) as error:
             raise errors.ConfigError(

@@ -227,11 +227,17 @@ def verify(
         (now, now, revision.id, revision.document_id),
     )
     record_proof(conn, revision, proof, now)
+    # A rolled-back document stays pinned while its file still says what was rolled back (rule 22).
+    conn.execute(
+        "update documents set quarantine = null, quarantine_message = '', quarantine_sha256 = '',"
+        " quarantine_settings = '', quarantine_since = null where id = ? and not (quarantine is 'rolled-back'"
+        " and quarantine_sha256 = sha256 and quarantine_settings = settings)",
+        (revision.document_id,),
+    )
     conn.execute(
         "update documents set attempts = 0, next_try_at = null, last_error = '', last_error_code = '', gone = 0,"
-        " quarantine = null, quarantine_message = '', quarantine_sha256 = '', quarantine_settings = '',"
-        " quarantine_since = null, note = null, note_reason = '',"
-        " at_rest = (sha256 = ? and settings = ?) where id = ?",
+        " note = null, note_reason = '', at_rest = (quarantine is not null or (sha256 = ? and settings = ?))"
+        " where id = ?",
         (revision.content.sha256, revision.content.settings, revision.document_id),
     )
     _event(conn, revision.document_id, now, "verified", revision.id, proof.weak and f"weak: {proof.weak}")
@@ -440,6 +446,27 @@ def serve_again(conn: sqlite3.Connection, revision: Revision, now: float) -> Non
     )
     conn.execute("update documents set gone = 0, at_rest = 0 where id = ?", (revision.document_id,))
     _event(conn, revision.document_id, now, "restored", revision.id)
+
+
+def begin_rollback(conn: sqlite3.Connection, old: Revision, current: Revision, now: float) -> None:
+    """Intent: the retired version is shown again and ``current`` retires; its content is pinned out (rule 22)."""
+    _one(
+        conn.execute(
+            "update revisions set state = 'proving', flip = 'forward', reason = 'rollback', retired_at = null,"
+            " delete_after = null, successor = null where id = ? and state = 'retired' and delete_sent = 0",
+            (old.id,),
+        ),
+        "begin rollback",
+    )
+    _one(
+        conn.execute(
+            "update documents set quarantine = 'rolled-back', quarantine_message = 'a person went back to the version"
+            " before', quarantine_sha256 = ?, quarantine_settings = ?, quarantine_since = ? where id = ?",
+            (current.content.sha256, current.content.settings, now, old.document_id),
+        ),
+        "pin",
+    )
+    _event(conn, old.document_id, now, "rolled-back", old.id)
 
 
 def stays_visible(conn: sqlite3.Connection, revision: Revision) -> None:

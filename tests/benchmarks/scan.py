@@ -27,13 +27,13 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
 
 FILES_PER_DIRECTORY = 20
-TEXT = random.Random(7).randbytes(8192)  # noqa: S311 - nothing secret about test data
+TEXT = random.Random(7).randbytes(8192)
 LONG_AGO = 1_600_000_000  # seconds; files of this very second would be racy and prove nothing
 
 
 def make_tree(root: Path, files: int) -> None:
     """Make ``files`` files of 2 to 8 KB, twenty a directory, three levels of directories."""
-    sizes = random.Random(1)  # noqa: S311
+    sizes = random.Random(1)
     directories = -(-files // FILES_PER_DIRECTORY)
     width = max(1, round(directories ** (1 / 3)))
     made = 0
@@ -95,17 +95,15 @@ def find_seconds(root: str) -> float:
     """Return how long ``find`` takes to print size, time and path of each file."""
     begin = time.perf_counter()
     command = ["find", root, "-type", "f", "-printf", "%s %T@ %p\n"]
-    subprocess.run(command, stdout=subprocess.DEVNULL, check=True)  # noqa: S603
+    subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
     return time.perf_counter() - begin
 
 
 def measure(root: str, store: str, rounds: int) -> dict[str, object]:
     """Run both by turns and compare."""
     this = [sys.executable, __file__]
-    learned = subprocess.run([*this, "--learn", root, store], check=True, capture_output=True, text=True)  # noqa: S603
-    child = subprocess.Popen(  # noqa: S603
-        [*this, "--repeat", root, store], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+    learned = subprocess.run([*this, "--learn", root, store], check=True, capture_output=True, text=True)
+    child = subprocess.Popen([*this, "--repeat", root, store], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     if child.stdin is None or child.stdout is None:
         raise RuntimeError("no pipes")
     finds: list[float] = []

@@ -1,0 +1,136 @@
+"""What a person decides: try again, let deletions go, go back to the version before."""
+
+from __future__ import annotations
+
+import time
+
+from syncd.config import Config
+from syncd.engine import Engine
+from syncd.errors import SyncdError, UsageError
+from syncd.ledger import Ledger, entries, moves, records, tree
+from syncd.models import DocumentKey, HoldReason
+
+
+class NotPossible(SyncdError):
+    """The decision makes no sense as things are; nothing was changed."""
+
+    exit_code = 6
+    code = "not-possible"
+
+
+def locate(ledger: Ledger, config: Config, path: str, source: str | None = None) -> DocumentKey:
+    """The document a path means.
+
+    Raises:
+        UsageError: no source, or more than one, has such a document.
+    """
+    names = [s.name for s in config.sources] if source is None else [source]
+    found = [name for name in names if entries.one(ledger.conn, DocumentKey(name, path)) is not None]
+    if not found:
+        raise UsageError(f'no document "{path}" is known', hint="`syncd ls` lists them, paths are relative to the source")
+    if len(found) > 1:
+        raise UsageError(f'"{path}" exists in the sources {", ".join(found)}', hint="say which one with --source")
+    return DocumentKey(found[0], path)
+
+
+def retry(
+    ledger: Ledger, config: Config, paths: list[str] | None, now: float | None = None, source: str | None = None
+) -> int:
+    """Have quarantined and failing documents tried again by the next pass; returns how many.
+
+    Args:
+        paths: documents, relative to their source; ``None`` means all that are quarantined or failing.
+    """
+    del now
+    if paths is None:
+        keys = [
+            DocumentKey(row["source"], row["path"])
+            for row in records.documents(ledger.conn, None if source is None else [source])
+            if row["quarantine"] is not None or row["next_try_at"] is not None
+        ]
+    else:
+        keys = [locate(ledger, config, path, source) for path in paths]
+    with ledger.transaction("retry"):
+        for key in keys:
+            entry = entries.one(ledger.conn, key)
+            if entry is not None:
+                moves.clear_quarantine(ledger.conn, entry.document_id)
+                tree.wake(ledger.conn, key.source, [key.path])
+    return len(keys)
+
+
+def release(ledger: Ledger, source: str, now: float | None = None, *, emptied: bool = False) -> list[str]:
+    """Let exactly the deletions go that are held and were shown; the next pass carries them out, once (rule 20).
+
+    Returns:
+        The paths.
+
+    Raises:
+        NotPossible: nothing is held, or the hold stands as long as the root is as it is.
+    """
+    holds = records.holds(ledger.conn, source)
+    if not holds:
+        raise NotPossible(f'nothing of "{source}" is held', hint="`syncd status` shows the holds")
+    let_go: list[str] = []
+    revisions: list[str] = []
+    for hold in holds:
+        if not hold.releasable:
+            raise NotPossible(
+                f'"{source}" is held because {hold.message}', hint="bring the folder back; no release is needed then"
+            )
+        if hold.reason is HoldReason.EMPTY and not emptied:
+            raise NotPossible(
+                f'"{source}" is held because {hold.message}',
+                hint=f"if it was emptied on purpose: `syncd release {source} --emptied`",
+            )
+        for path, entry in entries.by_path(ledger.conn, source, hold.paths).items():
+            if entry.serving is not None:
+                let_go.append(path)
+                revisions.append(entry.serving.id)
+    at = time.time() if now is None else now
+    with ledger.transaction("release"):
+        records.release(ledger.conn, source, revisions, at, emptied=emptied)
+        tree.wake(ledger.conn, source, let_go)
+    return sorted(let_go)
+
+
+async def rollback(engine: Engine, path: str, source: str | None = None) -> str:
+    """Go back to the version before, through the same flip, without an upload (rule 22).
+
+    Returns:
+        A sentence that says what happened.
+
+    Raises:
+        NotPossible: there is no earlier version on the server, or one is just being replaced.
+    """
+    key = locate(engine.ledger, engine.config, path, source)
+    entry = entries.one(engine.ledger.conn, key)
+    assert entry is not None  # noqa: S101 - `locate` found it
+    if entry.candidate is not None:
+        raise NotPossible(f"{path} is being replaced right now", hint="run `syncd sync` first, then roll back")
+    current = entry.serving
+    before = next(
+        (r for r in entry.retired if r.successor is not None and r.verified_at is not None and not r.delete_sent), None
+    )
+    if current is None or before is None:
+        raise NotPossible(
+            f"{path} has no earlier version on the server",
+            hint="versions can be rolled back to for the grace time of [source.delete] after they were replaced",
+        )
+    await engine.bind(key.source)
+    await engine.ledger.commit(
+        "rollback_intent", lambda db: moves.begin_rollback(db, before, current, engine.now())
+    )
+    await engine.finish_flip(key)
+    after = entries.one(engine.ledger.conn, key)
+    if after is None or after.serving is None or after.serving.id != before.id:
+        raise NotPossible(
+            f"search did not find the earlier version of {path}; the newer one serves on",
+            hint="`syncd history PATH` shows the probes",
+        )
+    return (
+        f"{path}: the earlier version ({before.content.sha256[:12]}) serves again; the newer one stays out"
+        " until the file changes or `syncd retry`"
+    )
+
+

@@ -1,0 +1,164 @@
+"""A document's text cut into passages that could be searched for; pure.
+
+Markup is taken off line by line, lines of a paragraph are joined and cut again at the ends of sentences. Of a large
+text only a window in each part is looked at.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+SHORTEST, LONGEST = 20, 160
+"""Length of a passage in characters, where the document allows it."""
+
+_WINDOW = 5_000  # characters looked at in each part of a large document
+_WHOLE = 16_000  # a text up to this length is looked at as a whole
+
+_FRONT = re.compile(r"\ufeff?(---|\+\+\+)[ \t]*\r?\n.*?\n\1[ \t]*(?:\r?\n|$)", re.DOTALL)
+_FENCE = re.compile(r"\s{0,3}(?:```|~~~)")
+_PREFIX = re.compile(r"^\s*(?:(?:>|[-*+]|\d{1,3}[.)、]|#{1,6}|\[[ xX]\])\s+|>)*")
+_LINK = re.compile(r"!?\[([^\]\n]*)\](?:\([^)\n]*\)|\[[^\]\n]*\])")
+_TAG = re.compile(r"</?[A-Za-z][^<>\n]{0,300}>|<!--.*?-->|\{#[^}\n]*\}")
+_CODE_SPAN = re.compile(r"(`[^`\n]+`)")
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://\S+|www\.\S+")
+_DRESS = re.compile(r"\*\*|__|[*`|~]+|\\(?=[!-/:-@\[-`{-~])")
+_SENTENCE = re.compile(r"[^。！？!?；;.\n]+(?:[.](?!\s|$)[^。！？!?；;.\n]*)*[。！？!?；;.\n]*[”’\"')）」』]*\s*")
+_CJK = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
+_WORD = re.compile(rf"[{_CJK}]|[^\W_{_CJK}]+")
+LETTER = re.compile(r"[^\W\d_\x00-\x7f]")
+WIDE = re.compile(rf"[{_CJK}]")
+CLAUSE = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+")
+PLAIN, TABLE, HEADING, CODE = 0, 1, 2, 3  # how little a line tells, as a rank
+
+
+class Passage(NamedTuple):
+    text: str
+    start: int  # offset in the document
+    rank: int
+
+
+def passages_of(text: str, count: int) -> list[Passage]:
+    """Return the candidate passages; of a large text those of a window in each part."""
+    front = _FRONT.match(text, 0, min(len(text), 70_000))
+    begin = front.end() if front and _WORD.search(text, front.end()) else 0
+    found: list[Passage] = []
+    for lo, hi in _windows(text, begin, count):
+        found.extend(_cut(_paragraphs(text, lo, hi)))
+    if not found and (word := _WORD.search(text)):
+        rough = " ".join(text[word.start() : word.start() + LONGEST * 4].split())
+        found.append(Passage(_shorten(rough), word.start(), CODE))
+    return found
+
+
+def _windows(text: str, begin: int, count: int) -> list[tuple[int, int]]:
+    size = len(text) - begin
+    if size <= _WHOLE:
+        return [(begin, len(text))]
+    windows = []
+    for part in range(count):
+        lo = begin + size * part // count + max(0, (size // count - _WINDOW) // 2)
+        line = text.find("\n", lo, lo + 2000)
+        lo = line + 1 if line >= 0 else lo
+        windows.append((lo, min(len(text), lo + _WINDOW)))
+    return windows
+
+
+def _paragraphs(text: str, lo: int, hi: int) -> list[Passage]:
+    """Return cleaned paragraphs with their ranks; lines of one paragraph are joined."""
+    fenced = (text.count("```", 0, lo) % 2 == 1) if lo else False
+    out: list[Passage] = []
+    held: list[str] = []
+    start = at = lo
+    for line in text[lo:hi].split("\n"):
+        here, at = at, at + len(line) + 1
+        bare = line.strip()
+        rank = CODE if fenced else _rank(bare)
+        if _FENCE.match(line):
+            fenced = not fenced
+            bare = ""
+        clean = _clean(bare) if bare and rank != CODE else bare
+        fresh = rank != PLAIN or not clean or (len(clean) < len(bare) and _starts_item(bare))
+        if held and fresh:
+            out.append(Passage(_join(held), start, PLAIN))
+            held = []
+        if not clean:
+            continue
+        if rank != PLAIN:
+            out.append(Passage(clean, here, rank))
+            continue
+        if not held:
+            start = here
+        held.append(clean)
+    if held:
+        out.append(Passage(_join(held), start, PLAIN))
+    return out
+
+
+def _rank(bare: str) -> int:
+    if bare.startswith("#"):
+        return HEADING
+    if bare.startswith(("|", "<", ":::", "!", "{", "import ", "export ", "[")) or bare.count("|") > 1:
+        return TABLE
+    return PLAIN
+
+
+def _starts_item(bare: str) -> bool:
+    return bare[0] in "-*+>" or bare[0].isdigit()
+
+
+def _clean(line: str) -> str:
+    """Take the markup off one line."""
+    line = _PREFIX.sub("", line, count=1)
+    if "[" in line:
+        line = _LINK.sub(r"\1", line)
+    if "<" in line or "{#" in line:  # not inside code: `<Transition>` is a word of the text
+        line = "".join(part if i % 2 else _TAG.sub(" ", part) for i, part in enumerate(_CODE_SPAN.split(line)))
+    if "://" in line or "www." in line:
+        line = _URL.sub(" ", line)
+    line = " ".join(_DRESS.sub("", line).split())
+    return line if _WORD.search(line) else ""
+
+
+def _join(lines: list[str]) -> str:
+    text = lines[0]
+    for line in lines[1:]:
+        glue = "" if WIDE.match(text[-1:]) and WIDE.match(line) else " "
+        text += glue + line
+    return text
+
+
+def _cut(paragraphs: list[Passage]) -> list[Passage]:
+    """Cut paragraphs into passages of a good length at the ends of sentences."""
+    out: list[Passage] = []
+    for text, start, rank in paragraphs:
+        if len(text) <= LONGEST:
+            out.append(Passage(text, start, rank))
+            continue
+        held, begin = "", 0
+        for match in _SENTENCE.finditer(text):
+            piece = match[0]
+            if held and len(held) + len(piece) > LONGEST * 3 // 4:
+                out.append(Passage(_shorten(held.strip()), start + begin, rank))
+                held = ""
+            if not held:
+                begin = match.start()
+            held += piece
+        if len(held.strip()) >= SHORTEST or not out:
+            out.append(Passage(_shorten(held.strip()), start + begin, rank))
+    return [p for p in out if _WORD.search(p.text)]
+
+
+def _shorten(text: str) -> str:
+    """Cut to the longest length allowed, at a clause or a blank if there is one in the second half."""
+    if len(text) <= LONGEST:
+        return text
+    part = text[:LONGEST]
+    for marks in ("，、：,;:）)", " "):
+        at = max(part.rfind(mark) for mark in marks)
+        if at >= LONGEST // 2:
+            return part[: at + (marks != " ")].strip()
+    end = LONGEST  # no borders at all: at least not inside an emoji or an accent
+    while end > LONGEST // 2 and (text[end] in "\u200d\ufe0f" or "\u0300" <= text[end] <= "\u036f"):
+        end -= 1
+    return text[:end]

@@ -1,0 +1,213 @@
+"""Proofs and golden questions again, for documents that serve: the regression gate behind `syncd verify`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+import zlib
+from dataclasses import dataclass, field
+from typing import Any
+
+from syncd import golden
+from syncd.apply import SourceState
+from syncd.convert import extract_text, front_matter, hash_file
+from syncd.engine import Engine
+from syncd.errors import EXIT_OK, EXIT_UNPROVEN, UsageError
+from syncd.formats import TEXT_FORMATS, format_of
+from syncd.ledger import entries, moves, records
+from syncd.models import DocumentKey, LedgerEntry, Proof, Revision
+from syncd.prove import Material
+
+AT_ONCE = 8
+_SUFFIX = ".questions.toml"
+
+
+@dataclass(slots=True)
+class VerifyReport:
+    """What `syncd verify` found; ``results`` rows are as the JSON contract says."""
+
+    results: list[dict[str, Any]] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    documents: int = 0
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Recall and mean reciprocal rank."""
+        return golden.metrics([row["rank"] for row in self.results])
+
+    @property
+    def exit_code(self) -> int:
+        """4 when any question failed."""
+        failed = any(row["verdict"] == "missing" or _too_low(row) for row in self.results)
+        return EXIT_UNPROVEN if failed else EXIT_OK
+
+
+def _too_low(row: dict[str, Any]) -> bool:
+    # An automatic probe that is outranked is a remark on quality; a person's question that is outranked failed.
+    return bool(row["kind"] == "golden" and row["verdict"] == "outranked")
+
+
+async def verify(
+    engine: Engine,
+    *,
+    paths: list[str] | None = None,
+    everything: bool = False,
+    sample: str | None = None,
+    source: str | None = None,
+) -> VerifyReport:
+    """Search again for documents that serve.
+
+    Args:
+        engine: the engine; its ledger is locked meanwhile.
+        paths: these documents; ``None`` or empty means all, or the ``sample``.
+        everything: all documents, whatever ``sample`` says.
+        sample: "n/t": that share of the documents, another one each day.
+        source: only this source.
+    """
+    keys = _chosen(engine, paths or [], everything, sample, source)
+    report = VerifyReport(documents=len(keys))
+    for name in dict.fromkeys(key.source for key in keys):
+        await engine.bind(name)
+    limit = asyncio.Semaphore(AT_ONCE)
+
+    async def one(key: DocumentKey) -> None:
+        async with limit:
+            await _verify_document(engine, key, report)
+
+    async with asyncio.TaskGroup() as group:
+        for key in keys:
+            group.create_task(one(key))
+    report.results.sort(key=lambda row: (row["source"], row["path"], row["kind"], row["question"]))
+    return report
+
+
+def _chosen(
+    engine: Engine, paths: list[str], everything: bool, sample: str | None, source: str | None
+) -> list[DocumentKey]:
+    from syncd.decisions import locate
+
+    if paths:
+        return [locate(engine.ledger, engine.config, path, source) for path in paths]
+    names = [s.name for s in engine.config.sources if source in (None, s.name)]
+    keys = [
+        DocumentKey(row["source"], row["path"])
+        for row in records.documents(engine.ledger.conn, names)
+        if row["serving_collection_id"] is not None
+    ]
+    if everything or sample is None:
+        return keys
+    share, _, total = sample.partition("/")
+    if not (share.isdecimal() and total.isdecimal() and 0 < int(share) <= int(total)):
+        raise UsageError(f'"{sample}" is not a sample', hint='write it as "1/7": one seventh, another one each day')
+    day = int(time.time() // 86400)
+    return [
+        key for key in keys if (zlib.crc32(f"{key.source}\n{key.path}".encode()) + day) % int(total) < int(share)
+    ]
+
+
+async def _verify_document(engine: Engine, key: DocumentKey, report: VerifyReport) -> None:
+    entry = entries.one(engine.ledger.conn, key)
+    if entry is None or entry.serving is None:
+        return
+    state = engine.sources[key.source]
+    serving = entry.serving
+    material, text = _material(state, entry)
+    proof = await engine.prover.search(serving, state.config.verify, material, serving.weak)
+    await engine.ledger.commit("reproved", lambda db: moves.reproved(db, serving, proof, engine.now()))
+    report.results += [_row(key, "probe", r.probe.text, r.verdict.value, r.rank, r.score) for r in proof.results]
+    questions, problems = _questions(state, key, text)
+    report.problems += problems
+    golden_rows = [await _ask(engine, key, serving, question) for question in questions]
+    report.results += golden_rows
+    if not proof.passed:
+        await _finding(engine, key, serving, proof)
+
+
+async def _finding(engine: Engine, key: DocumentKey, serving: Revision, proof: Proof) -> None:
+    await engine.ledger.commit(
+        "finding",
+        lambda db: records.add_finding(
+            db, "unproven", key.source, key.path, serving.collection_id, proof.failure, engine.now()
+        ),
+    )
+
+
+def _row(
+    key: DocumentKey, kind: str, question: str, verdict: str, rank: int | None, score: float | None
+) -> dict[str, Any]:
+    return {
+        "source": key.source,
+        "path": key.path,
+        "question": question,
+        "kind": kind,
+        "verdict": verdict,
+        "rank": rank,
+        "score": score,
+    }
+
+
+def _material(state: SourceState, entry: LedgerEntry) -> tuple[Material, str]:
+    """The file's own text when it still is what serves, else nothing: the server's text is taken then."""
+    assert entry.serving is not None  # noqa: S101 - the caller looked
+    path = os.path.join(state.config.path, entry.key.path)
+    try:
+        if hash_file(path) != entry.serving.content.sha256:
+            return Material(None, "the file has changed since"), ""
+        text, weak = extract_text(path, path=entry.key.path, encodings=state.config.encodings)
+    except OSError:
+        return Material(None, "the file is not there any more"), ""
+    if state.config.training.mode == "qa":
+        return Material(None, "mode qa", sample=text or ""), text or ""
+    return Material(text, weak, tolerant=format_of(entry.key.path) not in TEXT_FORMATS), text or ""
+
+
+def _questions(state: SourceState, key: DocumentKey, text: str) -> tuple[list[golden.Question], list[str]]:
+    questions: list[golden.Question] = []
+    problems: list[str] = []
+    if text:
+        matter, _ = front_matter(text)
+        found, wrong = golden.parse(matter.get("questions"), key.path, key.path)
+        questions += found
+        problems += wrong
+    beside = os.path.splitext(os.path.join(state.config.path, key.path))[0] + _SUFFIX
+    if os.path.isfile(beside):
+        import tomli
+
+        name = os.path.splitext(key.path)[0] + _SUFFIX
+        try:
+            with open(beside, "rb") as file:
+                raw = tomli.load(file)
+        except (OSError, tomli.TOMLDecodeError) as error:
+            return questions, [*problems, f"{name}: {error}"]
+        found, wrong = golden.parse(raw.get("questions"), key.path, name)
+        questions += found
+        problems += wrong
+    return questions, problems
+
+
+async def _ask(engine: Engine, key: DocumentKey, serving: Revision, question: golden.Question) -> dict[str, Any]:
+    state = engine.sources[key.source]
+    hits = await engine.client.search_test(serving.dataset_id, question.text, mode=state.config.verify.search_mode)
+    places = records.path_of_collections(engine.ledger.conn, [hit.collection_id for hit in hits])
+    ranks: dict[str, int] = {}
+    best = None
+    for hit in hits:
+        source, path = places.get(hit.collection_id, ("", ""))
+        if source == key.source:
+            ranks.setdefault(path, hit.rank)
+            if path == question.path and best is None:
+                best = hit
+    verdict = golden.judge(question, None if best is None else best.rank, ranks)
+    row = _row(
+        key,
+        "golden",
+        question.text,
+        verdict,
+        None if best is None else best.rank,
+        None if best is None else best.score,
+    )
+    row["path"] = question.path
+    return row
+
+
