@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from syncd.cover import SMALL, cover, cover_closely, grams, longest_loss, runs
+from syncd.cover import SMALL, cover, cover_closely, cover_repeats, grams, longest_loss, runs
 
 LOST_RUN = 200
 """Lost characters in a row (after normalising) that make a difference."""
@@ -31,6 +31,7 @@ LOST_NON_ASCII = 1.0
 LOST_SHARE = 30.0
 """Percent of all characters that may be missing in scattered small pieces."""
 
+_CLOSE = 6  # gram of the closer look
 
 # Everything but white space, controls, zero-width characters and the characters Markdown and HTML use as markup.
 _KEPT = re.compile(r"[^\s\x00-\x1f\x7f\u200b-\u200f\u2060\ufeff#*_`~|<>\-+=\[\]()!\\:]+")
@@ -74,7 +75,7 @@ def compare(sent: str, chunks: Sequence[str], *, tolerant: bool = False) -> Diff
         sent: the plain text of the document, after the known conversion.
         chunks: the texts of the collection's rows, in any order.
         tolerant: for office formats and PDF, whose text order, numbers and spacing differ between readers: only letters
-            are compared, in small grams, and a fifth of them may be missing as long as no block of 1 000 is.
+            are compared, in grams of 12, and a fifth of them may be missing as long as no block of 1 000 is.
     """
     if tolerant:
         return _compare_tolerant(sent, chunks)
@@ -94,6 +95,9 @@ def _judge(text: str, rows: list[str], covered: bytearray) -> Difference | None:
     total = len(_NON_ASCII.findall(text)) if not text.isascii() else 0
     if _passes(text, covered, total, limit):
         return None
+    cover_repeats(text, rows, covered)
+    if _passes(text, covered, total, limit):
+        return None
     # Something the server inserted may have cut the text into pieces too small for the first look. That excuses
     # single characters, not a long run: in such small pieces much of any text is found elsewhere by chance.
     close = bytearray(covered)
@@ -102,7 +106,7 @@ def _judge(text: str, rows: list[str], covered: bytearray) -> Difference | None:
     percent = 100.0 * _non_ascii_lost(text, close) / total if total else 0.0
     if lost < limit and percent <= LOST_NON_ASCII and 100.0 * close.count(0) <= LOST_SHARE * len(text):
         return None
-    return _difference(text, rows, close, text[start:end], percent)
+    return _difference(text, rows, covered, close, text[start:end], percent)
 
 
 def _passes(text: str, covered: bytearray, total: int, limit: int) -> bool:
@@ -113,13 +117,16 @@ def _passes(text: str, covered: bytearray, total: int, limit: int) -> bool:
     )
 
 
-def _difference(text: str, rows: list[str], covered: bytearray, run: str, percent: float) -> Difference:
+def _difference(
+    text: str, rows: list[str], covered: bytearray, close: bytearray, run: str, percent: float
+) -> Difference:
+    """Name the difference; ``close`` is the coverage after the closer look."""
     count = covered.count(0)
     shown = run[:80]
     if not rows:
         message = "The server holds no text for this document."
         return Difference("content-differs", message, count, shown, percent)
-    if percent > LOST_NON_ASCII and _garbled(text, rows, covered):
+    if percent > LOST_NON_ASCII and _garbled(text, rows, close):
         message = f"The server destroyed {percent:.1f} % of the non-ASCII characters, near: {shown!r}."
         return Difference("encoding-lost", message, count, shown, percent)
     message = f"{count} of {len(text)} characters are not on the server, the longest passage near: {shown!r}."
@@ -132,9 +139,9 @@ def _non_ascii_lost(text: str, covered: bytearray) -> int:
 
 def _look_closer(text: str, rows: list[str], covered: bytearray) -> None:
     """Cover what was lost again in the smallest pieces, to see which non-ASCII characters are missing indeed."""
-    known = grams(rows, SMALL)
+    known = grams(rows, _CLOSE)
     for start, end in runs(covered):
-        covered[start:end] = cover_closely(text, start, end, known, SMALL)
+        covered[start:end] = cover_closely(text, start, end, known, _CLOSE)
 
 
 def _garbled(text: str, rows: list[str], covered: bytearray) -> bool:
@@ -178,7 +185,7 @@ def _letters(text: str) -> str:
 
 
 def _compare_tolerant(sent: str, chunks: Sequence[str]) -> Difference | None:
-    """Compare letters only, in grams of 8; see ``compare``."""
+    """Compare letters only, in grams of 12; see ``compare``."""
     text = _letters(sent)
     rows = [row for row in map(_letters, chunks) if row]
     if len(text) < 20:  # figures: their formats differ between readers, so only their presence is asked
@@ -189,7 +196,7 @@ def _compare_tolerant(sent: str, chunks: Sequence[str]) -> Difference | None:
         if text and cover(text, rows, SMALL, 1).count(1) * 2 >= len(text):
             return None
         return Difference("content-differs", "The server holds other text.", len(text) or figures, sent[:80], 0.0)
-    covered = cover(text, rows, 8, 1)
+    covered = cover(text, rows, 12, 1 if len(text) < 100_000 else 4)
     lost = covered.count(0)
     blocks = [covered[i : i + 500].count(1) * 3 < 500 for i in range(0, len(covered) - 499, 500)]
     holes = any(a and b for a, b in pairwise(blocks))
@@ -198,4 +205,4 @@ def _compare_tolerant(sent: str, chunks: Sequence[str]) -> Difference | None:
     total = len(_NON_ASCII.findall(text))
     percent = 100.0 * _non_ascii_lost(text, covered) / total if total else 0.0
     _, start, end = longest_loss(covered)
-    return _difference(text, rows, covered, text[start:end], percent)
+    return _difference(text, rows, covered, covered, text[start:end], percent)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 GRAM, STRIDE = 16, 8
 SMALL = 4
-"""Gram of the closer look."""
+"""Gram for texts of less than 24 characters."""
 
 ISLAND = 64
 """A covered stretch shorter than this does not end a lost passage."""
@@ -80,6 +80,32 @@ class _Index:
                 if self.seen[which]:
                     self.covered[at * self.stride : at * self.stride + self.gram] = block
         return self.covered
+
+
+def cover_repeats(text: str, rows: Sequence[str], covered: bytearray) -> None:
+    """Cover what the first look may have passed by: passages whose twin elsewhere in ``text`` was taken for them.
+
+    Only stretches of ``ISLAND`` characters count, or all of a shorter run: less is found elsewhere by chance.
+    """
+    places: dict[str, list[int]] = {}
+    lost = runs(covered)
+    for start, end in lost:
+        for at in range(max(0, start - GRAM + 1), min(end, len(text) - GRAM + 1)):
+            places.setdefault(text[at : at + GRAM], []).append(at)
+    marks = bytearray(len(text))
+    block = b"\x01" * GRAM
+    for row in rows if places else ():
+        for gram in places.keys() & grams((row,), GRAM):
+            for at in places.pop(gram):
+                marks[at : at + GRAM] = block
+    for start, end in lost:
+        first = marks.find(1, start, end)
+        while first >= 0:
+            stop = marks.find(0, first)
+            stop = len(marks) if stop < 0 else stop
+            if stop - first >= ISLAND or (first == start and stop >= end):
+                covered[first : min(stop, end)] = marks[first : min(stop, end)]
+            first = marks.find(1, stop, end)
 
 
 def _agree_right(a: str, i: int, b: str, j: int) -> int:

@@ -24,6 +24,7 @@ REMOTE_LIMIT = 255
 _FALLBACK = "document"
 # The characters with a meaning in URLs, paths and headers, and the quotation marks that end a header's value.
 _UNSAFE = re.compile(r"[#?%/\\\"'`\u2018\u2019\u201c\u201d]")
+_ENDS = re.compile(r"\A[\s.]+|[\s.]+\Z")
 _HEX = re.compile(r"[^0-9a-f]+")
 _ZWJ = "\u200d"
 
@@ -46,7 +47,7 @@ def upload_name(path: str, fmt: Format, unique: str) -> str:
     if clean == stem and _units(clean) + len(extension) <= UPLOAD_LIMIT:
         return clean + extension
     tail = f"-{_eight(unique)}{extension}"
-    return _cut(clean, UPLOAD_LIMIT - len(tail)).rstrip(" .") + tail
+    return _ENDS.sub("", _cut(clean, UPLOAD_LIMIT - len(tail))) + tail
 
 
 def remote_name(path: str) -> str:
@@ -81,7 +82,7 @@ def _printable(char: str) -> str:
 
 def _cleaned(stem: str) -> str:
     """Replace what FastGPT cannot take; no blanks or dots at the ends; never empty."""
-    text = _UNSAFE.sub("_", "".join(_printable(c) for c in stem)).strip(" .")
+    text = _ENDS.sub("", _UNSAFE.sub("_", "".join(_printable(c) for c in stem)))
     return text if any(c.isalnum() for c in text) or _has_symbol(text) else _FALLBACK
 
 

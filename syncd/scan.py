@@ -118,10 +118,11 @@ def scan(
     Returns:
         Never raises for what is on the disk: a bad root is a ``RootState``, a bad directory is ``unreadable``.
     """
-    result = ScanResult(RootState.OK, os.path.realpath(root), now_ns())
+    result = ScanResult(RootState.OK, root, now_ns())
     sieve = Sieve(source, settings_of, max_size, result.started_ns)
     base = listing.chain(salt + max_size.to_bytes(8, "little"), rules.digest)
     try:
+        result.resolved = os.path.realpath(root)
         fd = os.open(result.resolved, DIRECTORY)
     except OSError as error:
         result.root = RootState.MISSING
@@ -255,11 +256,15 @@ class _Scan:
         """Compare the documents of one directory with what is known of each."""
         result = self.result
         rows = seen.rows()
-        for link in seen.links:
-            if link.row is not None and inside(result.resolved, join(folder.rel, link.name)) is not None:
-                rows.append(link.row)
-            else:
-                result.skipped["symlink"] += 1
+        try:
+            for link in seen.links:
+                if link.row is not None and inside(result.resolved, join(folder.rel, link.name)) is not None:
+                    rows.append(link.row)
+                else:
+                    result.skipped["symlink"] += 1
+        except OSError as error:
+            result.unreadable.append((folder.rel, reason(error)))
+            return
         sifted = self.sieve.sift(folder, rows, self.known.files(folder.rel))
         result.changed += sifted.changed
         result.missing += sifted.missing

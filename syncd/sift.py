@@ -101,7 +101,8 @@ class Sieve:
             if before is not None and _done(before, problem):
                 continue
             key = DocumentKey(self.source, join(folder.path, path))
-            sha256 = before.sha256 if before is not None else ""
+            # A problem goes without a hash, so that its end can be seen in what is remembered (``_done``).
+            sha256 = before.sha256 if before is not None and problem is None else ""
             settings = self.settings_of(key.path)
             result.changed.append(
                 FileSnapshot(key, prefix + name, size, mtime_ns, inode, sha256, settings, problem, message, racy)

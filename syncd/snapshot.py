@@ -43,9 +43,18 @@ def hash_descriptor(fd: int) -> str:
 
 
 def inside(root: str, rel: str) -> str | None:
-    """Resolve ``rel`` below ``root``; return where it leads, relative to the root, ``None`` when that is elsewhere."""
+    """Resolve ``rel`` below ``root``; return where it leads, relative to the root, ``None`` when that is elsewhere.
+
+    Raises:
+        OSError: a link inside the root cannot be read.
+    """
     prefix = os.path.realpath(root).rstrip("/") + "/"
-    target = os.path.realpath(os.path.join(root, rel))
+    try:
+        target = os.path.realpath(os.path.join(root, rel))
+    except OSError as error:  # seen with links into /proc; what lies outside is none of our business
+        if os.fsdecode(error.filename or prefix).startswith(prefix):
+            raise
+        return None
     return target[len(prefix) :] if target.startswith(prefix) else None
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from syncd import golden
 from syncd.apply import SourceState
 from syncd.convert import extract_text, front_matter, hash_file
+from syncd.decisions import locate
 from syncd.engine import Engine
 from syncd.errors import EXIT_OK, EXIT_UNPROVEN, UsageError
 from syncd.formats import TEXT_FORMATS, format_of
@@ -85,8 +86,6 @@ async def verify(
 def _chosen(
     engine: Engine, paths: list[str], everything: bool, sample: str | None, source: str | None
 ) -> list[DocumentKey]:
-    from syncd.decisions import locate
-
     if paths:
         return [locate(engine.ledger, engine.config, path, source) for path in paths]
     names = [s.name for s in engine.config.sources if source in (None, s.name)]

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+from virtual_loop import run
 
 from syncd import errors
 from syncd.emulator import ConnectionDropped, Emulator, EmulatorOptions
@@ -19,25 +20,6 @@ from syncd.models import CollectionId, DatasetId, Marker, Training
 TEXT = "\ufeff# 请假制度\n\n年假每年十五天，病假需要医生证明。\n\nThe zebra protocol is kept in the archive room.\n"
 NAME = "请假 制度.md"
 DIALECTS = ["4.12", "4.14", "4.16"]
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """A loop whose clock jumps to the next timer when nothing else is left to do."""
-
-    now = 0.0
-
-    def time(self) -> float:
-        return self.now
-
-    def _run_once(self) -> None:
-        if not self._ready and self._scheduled:
-            self.now = max(self.now, self._scheduled[0]._when)
-        super()._run_once()
-
-
-def run(main: Coroutine[Any, Any, Any]) -> Any:
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        return runner.run(main)
 
 
 class Wire(httpx.AsyncBaseTransport):

@@ -51,7 +51,7 @@ def test_the_suffix_alone_decides(path: str, expected: Format | None) -> None:
 def test_default_suffixes_are_documents() -> None:
     """Lock files and site settings are sent only when somebody asks for them."""
     assert DEFAULT_SUFFIXES < KNOWN_SUFFIXES
-    assert {s for s in (".json", ".yaml", ".yml", ".toml", ".ini", ".xml")} == KNOWN_SUFFIXES - DEFAULT_SUFFIXES
+    assert {".json", ".yaml", ".yml", ".toml", ".ini", ".xml"} == KNOWN_SUFFIXES - DEFAULT_SUFFIXES
     assert {f".{fmt.value}" for fmt in Format} <= DEFAULT_SUFFIXES
     assert all(s == s.lower() and s.startswith(".") and format_of("x" + s) for s in KNOWN_SUFFIXES)
 

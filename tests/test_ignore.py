@@ -189,7 +189,9 @@ def test_an_ignore_file_may_hold_blank_lines_comments_a_bom_and_nothing() -> Non
     assert rules().with_ignore_file("", "# nothing\n").file("a.pdf") is IN
 
 
-@pytest.mark.parametrize("pattern", ["", "   ", "# a comment", "!", "/", "foo\\", "[z-a]", "../up", "!a/../b", "a\nb", "a\0b"])
+@pytest.mark.parametrize(
+    "pattern", ["", "   ", "# a comment", "!", "/", "foo\\", "[z-a]", "../up", "!a/../b", "a\nb", "a\0b"]
+)
 def test_a_bad_pattern_is_named(pattern: str) -> None:
     """A malformed pattern, or one that can match nothing, is a mistake that the configuration reports."""
     for arguments in ((("*.md", pattern), ()), ((), ("*.md", pattern))):
@@ -240,7 +242,7 @@ def test_the_short_cut_for_suffixes_agrees_with_the_patterns(parts: list[str], s
     if any(part.endswith(".md") for part in parts[:-1]) or "\n" in path:
         return  # git includes what is below a matching directory; the engine lets a name end before a newline
     short = rules(("**/*.md", "*.txt"))
-    long = rules(("!", "**/*.md", "*.txt")[1:] + ("!/no/such/file",))
+    long = rules(("**/*.md", "*.txt", "!/no/such/file"))
     assert short.file(path) is long.file(path)
 
 

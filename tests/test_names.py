@@ -38,7 +38,7 @@ def units(text: str) -> int:
         ("100% sure.md", Format.MARKDOWN, "100_ sure-0123abcd.md"),
         ("c#.md", Format.MARKDOWN, "c_-0123abcd.md"),
         ("why?.md", Format.MARKDOWN, "why_-0123abcd.md"),
-        ("it's \"it\".md", Format.MARKDOWN, "it_s _it_-0123abcd.md"),
+        ('it\'s "it".md', Format.MARKDOWN, "it_s _it_-0123abcd.md"),
         ("a\x07\nb.md", Format.MARKDOWN, "a__b-0123abcd.md"),
         (".md", Format.MARKDOWN, "document-0123abcd.md"),
         ("....md", Format.MARKDOWN, "document-0123abcd.md"),
@@ -66,7 +66,7 @@ def test_the_cut_never_falls_inside_a_character() -> None:
         stem = name.removesuffix("-0123abcd.md")
         name.encode("utf-8")
         assert not stem.endswith("\u200d")
-        assert stem.rstrip("a") in "😀👍🏽👩\u200d💻é" * 20
+        assert stem.lstrip("a") in "😀👍🏽👩\u200d💻é" * 20
         assert not stem.endswith("👍"), "the skin tone belongs to the thumb"
 
 
@@ -74,7 +74,7 @@ def test_the_cut_never_falls_inside_a_character() -> None:
 @example("\U0001f600" * 100, Format.MARKDOWN)
 @example("e" + "\u0301" * 100, Format.TEXT)
 def test_every_upload_name_is_safe(path: str, fmt: Format) -> None:
-    """Whatever a file is called, the name sent is short, NFC, encodable, has its extension and a stem, and is stable."""
+    """Whatever a file is called, the name sent is short, encodable, has extension and stem, and is stable."""
     name = upload_name(path, fmt, UNIQUE)
     assert name == upload_name(path, fmt, UNIQUE)
     assert 0 < units(name) <= UPLOAD_LIMIT

@@ -183,9 +183,7 @@ def test_the_second_look_sorts_settled_growing_and_gone() -> None:
     later = now + 1.0
     grown = replace(grew, size=11, mtime_ns=round(later * 1e9))
     younger = replace(young, mtime_ns=round((now - 0.5) * 1e9))
-    look = second_look(
-        [still, grew, gone, young], {still.key: still, grew.key: grown, young.key: younger}, later, 2.0
-    )
+    look = second_look([still, grew, gone, young], {still.key: still, grew.key: grown, young.key: younger}, later, 2.0)
     assert (look.settled, look.waiting, look.gone) == ([still], [grown, younger], [gone])
 
 

@@ -29,11 +29,13 @@ DOCX = archive(
     "</w:t></w:r></w:p></w:tc><w:tc><w:p><w:r><w:t>4</w:t></w:r></w:p></w:tc></w:tr></w:tbl></w:body></w:document>"
 )
 PPTX = archive(
-    ppt__slides__slide1=f"<p {A}><a:p><a:r><a:t>Safety</a:t></a:r></a:p><a:p><a:r><a:t>Wear a helmet</a:t></a:r></a:p></p>"
+    ppt__slides__slide1=f"<p {A}><a:p><a:r><a:t>Safety</a:t></a:r></a:p>"
+    "<a:p><a:r><a:t>Wear a helmet</a:t></a:r></a:p></p>"
 )
 XLSX = archive(
     xl__sharedStrings=f"<sst {S}><si><t>name</t></si><si><t>温度</t></si></sst>",
-    xl__worksheets__sheet1=f'<worksheet {S}><sheetData><row r="1"><c r="A1" t="s"><v>0</v></c><c r="B1" t="inlineStr"><is>'
+    xl__worksheets__sheet1=f'<worksheet {S}><sheetData><row r="1"><c r="A1" t="s"><v>0</v></c>'
+    '<c r="B1" t="inlineStr"><is>'
     '<t>value</t></is></c></row><row r="2"><c r="A2" t="s"><v>1</v></c><c r="B2"><v>200</v></c></row></sheetData>'
     "</worksheet>",
 )

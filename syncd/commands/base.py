@@ -1,0 +1,253 @@
+"""What all commands share: the global options, the one door to stdout and stderr, the configuration."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+
+import click
+
+from syncd.errors import EXIT_USAGE, SyncdError, UsageError
+
+if TYPE_CHECKING:
+    from syncd.config import Config
+    from syncd.logs import Redactor
+    from syncd.report import Report
+
+
+@dataclass(slots=True)
+class Globals:
+    """The global options of one call, and its output.
+
+    Everything that is printed goes through ``out`` and ``err``, which take secrets out and outlive a closed pipe.
+    """
+
+    config_path: str | None = None
+    as_json: bool = False
+    quiet: bool = False
+    verbosity: int = 0
+    redactor: Redactor | None = None
+    _deaf: set[str] = field(default_factory=set)
+
+    # ------------------------------------------------------------ output
+
+    def out(self, text: str) -> None:
+        """Write text that ends its own lines to stdout."""
+        self._write(sys.stdout, "stdout", text)
+
+    def err(self, text: str) -> None:
+        """Write text that ends its own lines to stderr."""
+        self._write(sys.stderr, "stderr", text)
+
+    def note(self, line: str) -> None:
+        """Say something on the way, on stderr; not with ``-q``."""
+        if not self.quiet:
+            self.err(line + "\n")
+
+    def _write(self, stream: TextIO, name: str, text: str) -> None:
+        if name in self._deaf or not text:
+            return
+        if self.redactor is not None:
+            text = self.redactor.line(text)
+        try:
+            # Whether there are colours in it was decided before; click must not take them out again.
+            click.echo(text, file=stream, nl=False, color=True)
+            stream.flush()
+        except BrokenPipeError:
+            # Whoever read us has seen enough; the work and its exit code do not depend on that.
+            self._deaf.add(name)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+    def show(self, report: Report) -> None:
+        """Print what a command found out, for the one who asked: a program or a person."""
+        if self.as_json:
+            self.show_json(report.document)
+        else:
+            from syncd.report import terminal, text
+
+            self.out(text.render(report, terminal.look(sys.stdout)))
+
+    def show_json(self, document: dict[str, Any]) -> None:
+        """Print the one JSON document."""
+        from syncd.report import jsontext
+
+        encoding = sys.stdout.encoding or "utf-8"
+        self.out(jsontext.render(document, indent=sys.stdout.isatty(), encoding=encoding))
+
+    # ------------------------------------------------------------ configuration and logs
+
+    def load(self, path: Path | None = None, env: Mapping[str, str] | None = None) -> Config:
+        """Read the configuration and set logging up, so that no line can hold the key.
+
+        Raises:
+            ConfigError: with every problem.
+        """
+        from syncd import config
+
+        given = os.environ if env is None else env
+        loaded = config.load(config.find(self.config_path, given) if path is None else path, env=given)
+        self.configure_logs([loaded.fastgpt.api_key.reveal()])
+        for warning in loaded.warnings:
+            self.note(f"warning: {warning}")
+        return loaded
+
+    def configure_logs(self, secrets: Iterable[str] = ()) -> None:
+        """Silent, unless ``-v`` (what was done) or ``-vv`` (everything) asks: a command tells its story itself."""
+        import logging
+
+        from syncd import logs
+
+        self.redactor = logs.Redactor(secrets)
+        if self.verbosity and not self.quiet:
+            logs.configure(logging.INFO if self.verbosity == 1 else logging.DEBUG, json=False, secrets=secrets)
+            return
+        logging.getLogger(logs.ROOT).setLevel(logging.CRITICAL + 1)
+        # Without any handler Python prints warnings of libraries to stderr.
+        logging.getLogger().addHandler(logging.NullHandler())
+
+
+def globals_of(ctx: click.Context) -> Globals:
+    """The global options of the running call."""
+    return ctx.ensure_object(Globals)
+
+
+# ---------------------------------------------------------------- options that stand before or after the command
+
+
+def _keep(name: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    def callback(ctx: click.Context, _parameter: click.Parameter, value: Any) -> Any:
+        given = globals_of(ctx)
+        if name == "verbosity":
+            given.verbosity += value
+        elif value:
+            setattr(given, name, value)
+        return value
+
+    return callback
+
+
+def global_options() -> list[click.Option]:
+    """The options of design 7, fresh for each command; what stands nearer to the end wins."""
+    return [
+        click.Option(
+            ["--config"],
+            metavar="FILE",
+            expose_value=False,
+            callback=_keep("config_path"),
+            help="The configuration; without it SYNCD_CONFIG, ./config.toml and the usual places.",
+        ),
+        click.Option(
+            ["--json"],
+            is_flag=True,
+            is_eager=True,  # --version asks for it
+            expose_value=False,
+            callback=_keep("as_json"),
+            help="Print exactly one JSON document on stdout.",
+        ),
+        click.Option(
+            ["-q", "--quiet"],
+            is_flag=True,
+            expose_value=False,
+            callback=_keep("quiet"),
+            help="Only results and errors.",
+        ),
+        click.Option(
+            ["-v", "--verbose"],
+            count=True,
+            expose_value=False,
+            callback=_keep("verbosity"),
+            help="Logs on stderr; -vv with everything, and tracebacks of bugs.",
+        ),
+    ]
+
+
+class Command(click.Command):
+    """A command that takes the global options too."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._globals = global_options()
+        self.params += self._globals
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The command's own options first, the global ones in a section of their own."""
+        for title, chosen in (("Options", False), ("Global options", True)):
+            rows = [
+                row
+                for option in self.get_params(ctx)
+                if (option in self._globals) is chosen and (row := option.get_help_record(ctx)) is not None
+            ]
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+
+
+class DurationType(click.ParamType):
+    """A length of time as the configuration writes it: 30s, 5m, 1h30m."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Seconds."""
+        if isinstance(value, float):
+            return value
+        from syncd.durations import parse_duration
+
+        try:
+            return parse_duration(str(value))
+        except ValueError as error:
+            self.fail(f"{value!r} {error}", param, ctx)
+
+
+DURATION = DurationType()
+
+
+# ---------------------------------------------------------------- names of sources
+
+
+def chosen_sources(config: Config, names: Iterable[str], *, also: Iterable[str] = ()) -> list[str] | None:
+    """The sources a person named, each once; ``None`` when nobody named any.
+
+    Args:
+        config: the configuration.
+        names: as given.
+        also: further names that are right, such as sources that only the ledger knows.
+
+    Raises:
+        UsageError: there is no such source; the nearest name is told.
+    """
+    known = [source.name for source in config.sources]
+    wanted = list(dict.fromkeys(names))
+    for name in wanted:
+        if name not in known and name not in also:
+            unknown(f'there is no source "{name}"', name, [*known, *also], "sources")
+    return wanted or None
+
+
+def unknown(message: str, word: str, known: Iterable[str], noun: str) -> NoReturn:
+    """Refuse a word, telling the nearest known ones.
+
+    Raises:
+        UsageError: always.
+    """
+    import difflib
+
+    candidates = sorted(set(known))
+    near = difflib.get_close_matches(word, candidates, n=1, cutoff=0.5)
+    if near:
+        raise UsageError(f'{message}; did you mean "{near[0]}"?')
+    shown = ", ".join(candidates[:12]) + (", …" if len(candidates) > 12 else "")
+    raise UsageError(message, hint=f"{noun}: {shown}" if candidates else "")
+
+
+def as_usage_error(error: click.ClickException) -> SyncdError:
+    """What click found wrong with the command line, as an error of ours."""
+    ctx = getattr(error, "ctx", None)
+    hint = f"`{ctx.command_path} --help` shows how it is used" if ctx is not None else ""
+    made = UsageError(error.format_message(), hint=hint)
+    made.exit_code = EXIT_USAGE
+    return made

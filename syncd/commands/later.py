@@ -1,0 +1,34 @@
+"""Commands that are promised and not there yet: they say so."""
+
+from __future__ import annotations
+
+import click
+
+from syncd.commands import LATER, TABLE
+from syncd.commands.base import Command
+from syncd.errors import UsageError
+
+_INSTEAD = {
+    "run": "until then a timer can call `syncd sync`",
+    "apply": "until then `syncd sync` does what `syncd plan` shows",
+    "audit": "until then `syncd adopt` compares the server's collections with the ledger",
+    "healthcheck": "until then the exit code of `syncd sync` tells",
+}
+
+
+def _later(name: str) -> click.Command:
+    def refuse(rest: tuple[str, ...]) -> None:
+        raise UsageError(
+            f"`syncd {name}` is not yet part of this version", hint=_INSTEAD.get(name, "`syncd --help` shows what is")
+        )
+
+    return Command(
+        name,
+        callback=refuse,
+        help=TABLE[name].help,
+        params=[click.Argument(["rest"], nargs=-1, type=click.UNPROCESSED)],
+        context_settings={"ignore_unknown_options": True},
+    )
+
+
+COMMANDS: dict[str, click.Command] = {name: _later(name) for name in LATER}

@@ -1,0 +1,283 @@
+"""What every code of syncd means and what to do about it: exit codes, errors of documents, holds, errors of a run.
+
+`syncd explain` prints these texts and the reports take their remedies from here; a test keeps them complete.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from syncd.models import Hold, HoldReason, Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """One code."""
+
+    code: str
+    title: str
+    meaning: str
+    remedy: str
+
+
+def _table(*rows: tuple[str, str, str, str]) -> dict[str, Explanation]:
+    return {row[0]: Explanation(*row) for row in rows}
+
+
+EXIT_CODES = _table(
+    ("0", "done", "Everything that was asked for is done.", "Nothing."),
+    (
+        "1",
+        "a bug",
+        "syncd met something that it does not know how to handle.",
+        "Run it again with -v and report what it prints. The ledger is safe; the next run goes on from there.",
+    ),
+    ("2", "usage", "The command line asks for something that does not exist.", "See `syncd COMMAND --help`."),
+    (
+        "3",
+        "some documents failed",
+        "At the end of the run some documents of the chosen sources are quarantined or still failing; "
+        "all others are served. Versions that were verified before stay visible.",
+        "`syncd ls --state quarantined` names them with the reason; `syncd explain REASON` says what helps.",
+    ),
+    (
+        "4",
+        "uploaded but not proven",
+        "Something was uploaded but could not be proven: the time was up, the server's search was not to be trusted, "
+        "or questions of `verify` were not answered.",
+        "Run `syncd sync` again; `syncd history PATH` shows the search tests.",
+    ),
+    (
+        "5",
+        "changes pending",
+        "`plan --exit-code` found work to do, or server and ledger differ.",
+        "`syncd sync` carries it out.",
+    ),
+    (
+        "6",
+        "held by the firewall",
+        "Deletions are held until a person has looked at them, or a source could not be served; the rest was done.",
+        "`syncd status` shows the holds and their remedies; `syncd release SOURCE` lets deletions go.",
+    ),
+    (
+        "7",
+        "golden questions got worse",
+        "Questions that were answered in the baseline are answered worse now.",
+        "Compare with the baseline; write it anew when the change is meant.",
+    ),
+    (
+        "65",
+        "the ledger cannot be used",
+        "The ledger is damaged, was written by a newer syncd, or cannot be written.",
+        "Restore a backup, or move the file away: the next `syncd sync` rebuilds it from the server without uploads.",
+    ),
+    (
+        "69",
+        "server unreachable",
+        "The server did not answer, or only a gateway in front of it did, for longer than --timeout.",
+        "Check [fastgpt] base_url and the server, then run again; nothing was counted against any document.",
+    ),
+    (
+        "75",
+        "busy, try later",
+        "Another syncd uses the ledger, the server asked for a pause, or a file was still being written.",
+        "Run it again later. If no other syncd should be running, look for it: the message names its process.",
+    ),
+    (
+        "76",
+        "server not understood",
+        "Something answered that is not FastGPT's API, or a version of it that syncd does not know.",
+        "Check [fastgpt] base_url: it should end in /api. `syncd doctor` tries the usual mistakes.",
+    ),
+    (
+        "77",
+        "key or permission refused",
+        "The server refused the key, its rights, or the team's balance or quota.",
+        "Use FastGPT's global key (Account -> API keys, not the key of one app) with write access to the dataset.",
+    ),
+    (
+        "78",
+        "configuration",
+        "The configuration is missing or wrong; nothing was done.",
+        "`syncd check` names every problem with file and line; `syncd init` writes a first configuration.",
+    ),
+    ("130", "interrupted", "Ctrl-C (SIGINT): syncd stopped at the next safe point.", "Run it again; it goes on."),
+    ("143", "terminated", "SIGTERM: syncd stopped at the next safe point.", "Run it again; it goes on."),
+)
+
+_RETRY = "then `syncd retry PATH`"
+
+DOCUMENT_CODES = _table(
+    (
+        Problem.ENCODING_LOST,
+        "text garbled on the server",
+        "Letters outside ASCII arrived damaged: what the server holds is not what the file says. It was never shown.",
+        "State the file's charset in `encodings` of its source or save it as UTF-8, " + _RETRY + ".",
+    ),
+    (
+        Problem.CONTENT_DIFFERS,
+        "content differs",
+        "The server holds another text than the file: parts are missing or changed. It was never shown.",
+        "`syncd retry PATH` sends it again; if it stays, the server's parser loses text: try another format.",
+    ),
+    (
+        Problem.PARSE_FAILED,
+        "the server could not read it",
+        "FastGPT could not take any text out of the file; a scanned PDF without text is the usual case.",
+        "Open the file: is it damaged, encrypted or only pictures? Mend it; a changed file is tried by itself.",
+    ),
+    (
+        Problem.TRAINING_FAILED,
+        "training failed",
+        "FastGPT gave up indexing; the message holds its reason, usually the embedding model or the balance.",
+        "Mend the reason on the server, " + _RETRY + ".",
+    ),
+    (
+        Problem.TRAINING_TIMEOUT,
+        "training stands still",
+        "The document made no progress for [fastgpt] training_timeout while others did.",
+        "Look at the server's training queue, " + _RETRY + ".",
+    ),
+    (
+        Problem.SEARCH_MISSING,
+        "search does not find it",
+        "Indexed, but search tests for its own passages do not return it, while they find other documents. "
+        "The version before serves on.",
+        "`syncd history PATH` shows the searches; `syncd retry PATH` tries again, smaller chunks may help.",
+    ),
+    (
+        Problem.TOO_LARGE,
+        "too large",
+        "The file is larger than max_size of its source, or than the server accepts.",
+        "Split the file, or raise `max_size` and the server's own limit.",
+    ),
+    (
+        Problem.UNSUPPORTED,
+        "format not supported",
+        "FastGPT cannot read files of this kind.",
+        "Convert it (txt md html csv docx pdf pptx xlsx), or leave it out with `exclude`.",
+    ),
+    (
+        Problem.EMPTY,
+        "empty",
+        "There is no text in the file, so nothing could ever be found.",
+        "Write something into it, or leave it out with `exclude`. A changed file is tried by itself.",
+    ),
+    (
+        Problem.UNREADABLE,
+        "cannot be read",
+        "The file could not be opened or read, or its charset could not be told.",
+        "Give syncd's user the right to read it, or state its charset in `encodings`, " + _RETRY + ".",
+    ),
+    (
+        Problem.NAME_COLLISION,
+        "name taken",
+        "Another file has the same name once both are written in Unicode NFC, or the name is not UTF-8.",
+        "Rename one of the two.",
+    ),
+    (
+        Problem.ROLLED_BACK,
+        "rolled back",
+        "A person went back to the version before; this content stays out.",
+        "Change the file, or `syncd retry PATH` to publish this content after all.",
+    ),
+    (
+        Problem.SUPERSEDED,
+        "superseded",
+        "Newer content replaced it before it was shown.",
+        "Nothing; the newer content is under way.",
+    ),
+    (
+        Problem.UPLOAD_FAILED,
+        "upload failed",
+        "The server took no upload of this document while it worked otherwise; the message holds its reason.",
+        "`syncd retry PATH`; look at size limits of proxies between here and the server.",
+    ),
+    (
+        Problem.INTERNAL,
+        "a fault in syncd",
+        "syncd itself failed on this document; it is kept out of the way of the others.",
+        "Run `syncd sync -v` and report the traceback, " + _RETRY + " with a version that mends it.",
+    ),
+)
+
+HOLD_REASONS = _table(
+    (
+        HoldReason.LIMIT,
+        "too many deletions",
+        "More files vanished than [source.delete] max_count or max_percent let go within its window.",
+        "Look at them; `syncd release SOURCE` lets exactly these go, files that come back need nothing.",
+    ),
+    (
+        HoldReason.SCOPE,
+        "the scope was changed",
+        "Files fell out of the source because its path, include or exclude were changed.",
+        "If that is meant: `syncd release SOURCE`; if not, change the configuration back.",
+    ),
+    (
+        HoldReason.MISSING,
+        "the folder is missing",
+        "The source's folder is not there; perhaps a share is not mounted. Nothing is deleted.",
+        "Bring the folder back, or correct `path`; no release is needed, or possible, before.",
+    ),
+    (
+        HoldReason.EMPTY,
+        "the folder is empty",
+        "No document is left in the folder although some were verified. Nothing is deleted.",
+        "Bring the files back; if it was emptied on purpose: `syncd release SOURCE --emptied`.",
+    ),
+    (
+        HoldReason.DEVICE,
+        "another file system",
+        "Another file system is mounted there and most of the known files are missing.",
+        "Mount the right one; no release is possible before.",
+    ),
+    (
+        HoldReason.UNREADABLE,
+        "cannot be read completely",
+        "The folder, or one below it, cannot be read, so nobody knows which files are gone.",
+        "Give syncd's user the right to read all of it; no release is needed then.",
+    ),
+)
+
+RUN_CODES = _table(
+    ("usage", "command line", "The command line is wrong.", "See exit code 2."),
+    ("config", "configuration", "The configuration is missing or wrong.", "See exit code 78."),
+    ("ledger", "ledger", "The ledger cannot be used.", "See exit code 65."),
+    ("busy", "busy", "Another instance holds the ledger.", "See exit code 75."),
+    ("server", "server", "The server is in trouble.", "See exit code 69."),
+    ("server-unreachable", "unreachable", "The server cannot be reached.", "See exit code 69."),
+    ("rate-limited", "rate limited", "The server asks for a pause.", "See exit code 75."),
+    ("account-refused", "refused", "Key, permission, balance or quota.", "See exit code 77."),
+    ("server-not-understood", "not understood", "Not FastGPT's API, or an unknown one.", "See exit code 76."),
+    ("source", "one source", "One source cannot be served; the others are.", "See exit code 6."),
+    ("remote-missing", "gone on the server", "A collection or dataset is gone.", "Run `syncd sync`: it looks again."),
+    ("outcome-unknown", "no answer", "A request was sent and never answered.", "Run `syncd sync`: it looks first."),
+    ("not-possible", "not possible now", "The decision makes no sense as things are.", "The message says why."),
+    ("bug", "a bug", "syncd met what it does not know.", "See exit code 1."),
+    ("error", "error", "Something failed; the message says what.", "The hint of the message says what to do."),
+)
+
+TABLES = {
+    "exit code": EXIT_CODES,
+    "error of a document": DOCUMENT_CODES,
+    "reason of a hold": HOLD_REASONS,
+    "error of a run": RUN_CODES,
+}
+
+
+def remedy_for(problem: str, path: str) -> str:
+    """What to do about a document's error, with its own path filled in."""
+    known = DOCUMENT_CODES.get(problem)
+    return known.remedy.replace("PATH", _quoted(path)) if known else f"`syncd retry {_quoted(path)}`"
+
+
+def remedy_for_hold(hold: Hold) -> str:
+    """What to do about a hold, with its source filled in."""
+    return HOLD_REASONS[hold.reason].remedy.replace("SOURCE", hold.source)
+
+
+def _quoted(path: str) -> str:
+    import shlex
+
+    return shlex.quote(path)
