@@ -259,10 +259,10 @@ RUN_CODES = _table(
 )
 
 TABLES = {
-    "exit code": EXIT_CODES,
-    "error of a document": DOCUMENT_CODES,
-    "reason of a hold": HOLD_REASONS,
-    "error of a run": RUN_CODES,
+    "Exit codes": EXIT_CODES,
+    "Errors of documents": DOCUMENT_CODES,
+    "Reasons of holds": HOLD_REASONS,
+    "Errors of a run": RUN_CODES,
 }
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from syncd.commands import TABLE
 from syncd.commands.base import Command, globals_of, unknown
+
+if TYPE_CHECKING:
+    from syncd.explain import Explanation
 
 
 def _complete(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
@@ -29,27 +32,24 @@ def explain(ctx: click.Context, code: str | None) -> None:
             Table(
                 (Column("code"), Column("means"), Column("what to do")),
                 tuple((str(e.code), e.title, e.remedy) for e in table.values()),
-                title=f"{kind.capitalize()}s" if kind != "reason of a hold" else "Reasons of a hold",
+                title=kind,
             )
             for kind, table in TABLES.items()
-            if kind != "error of a run"
+            if kind != "Errors of a run"
         )
         everything = [_data(kind, e) for kind, table in TABLES.items() for e in table.values()]
-        parts: list[Any] = []
-        for table in tables:
-            parts += [table, Lines(("",))]
-        globals_of(ctx).show(Report("explain", {"codes": everything}, tuple(parts[:-1])))
+        globals_of(ctx).show(Report("explain", {"codes": everything}, tables))
         return
     found = [(kind, table[code]) for kind, table in TABLES.items() if code in table]
     if not found:
         unknown(f'there is no code "{code}"', code, [c for table in TABLES.values() for c in table], "codes")
     kind, e = found[0]
-    lines = Lines((e.meaning, f"What to do: {e.remedy}"), title=f"{kind} {e.code}: {e.title}")
+    lines = Lines((e.meaning, f"What to do: {e.remedy}"), title=f"{e.code}: {e.title}")
     globals_of(ctx).show(Report("explain", {"codes": [_data(kind, e)]}, (lines,)))
 
 
-def _data(kind: str, e: Any) -> dict[str, str]:
-    return {"kind": kind, "code": str(e.code), "title": e.title, "meaning": e.meaning, "remedy": e.remedy}
+def _data(kind: str, e: Explanation) -> dict[str, str]:
+    return {"kind": kind.lower(), "code": str(e.code), "title": e.title, "meaning": e.meaning, "remedy": e.remedy}
 
 
 COMMANDS = {"explain": explain}

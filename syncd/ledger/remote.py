@@ -124,16 +124,26 @@ def mark_empty(conn: sqlite3.Connection, name: str, path: str, since: float | No
     conn.execute("update folders set empty_since = ? where source = ? and path = ?", (since, name, path))
 
 
-def occupied_placements(conn: sqlite3.Connection, name: str) -> set[str]:
-    """The placements in which the source has anything at all on the server, in whatever state."""
-    return {
-        row[0]
-        for row in conn.execute(
-            "select distinct r.placed from revisions r join documents d on d.id = r.document"
-            " where d.source = ? and r.state != 'deleted'",
-            (name,),
-        )
-    }
+def give_up_folder(conn: sqlite3.Connection, name: str, path: str) -> None:
+    """Others have put something into a folder that we made: it is not ours to remove any more."""
+    conn.execute("update folders set made = 0, empty_since = null where source = ? and path = ?", (name, path))
+
+
+def folder_in_use(conn: sqlite3.Connection, folder: MadeFolder) -> bool:
+    """Whether anything of ours lives in the folder or below it, in any state, or documents of it are on the disk."""
+    inside = folder.path + "/"
+    row = conn.execute(
+        "select 1 from revisions r join documents d on d.id = r.document where r.dataset_id = ?"
+        " and r.state != 'deleted' and (substr(r.placed, 1, ?) = ? or (r.placed = '' and d.source = ?)) limit 1",
+        (folder.dataset_id, len(inside), inside, folder.source),
+    ).fetchone()
+    if row is not None:
+        return True
+    below = conn.execute(
+        "select 1 from folders where dataset_id = ? and substr(path, 1, ?) = ? limit 1",
+        (folder.dataset_id, len(inside), inside),
+    ).fetchone()
+    return below is not None
 
 
 # ---------------------------------------------------------------- strangers

@@ -45,7 +45,7 @@ def target(request: pytest.FixtureRequest) -> Iterator[Target]:
         return
     limits = ["--max-upload-bytes", str(12 * 1024 * 1024)]
     process, greeting = start_emulator(
-        "--compat", name, "--training-seconds", "0.04", "--chunk-seconds", "0.002", *limits
+        "--compat", name, "--training-seconds", "0.02", "--chunk-seconds", "0.002", *limits
     )
     server = Target(name, name, greeting["base_url"], greeting["global_key"], greeting["app_key"], greeting["app_id"])
     yield server

@@ -9,7 +9,7 @@ from contract_target import Target
 
 def with_authorization(target: Target, value: str | None) -> httpx.Response:
     headers = {} if value is None else {"Authorization": value}
-    return httpx.post(f"{target.base_url}/core/dataset/list", json={"parentId": ""}, headers=headers, timeout=30)
+    return target.bare.post(f"{target.base_url}/core/dataset/list", json={"parentId": ""}, headers=headers)
 
 
 @pytest.mark.parametrize("value", [None, "{key}", "Bearer"])
@@ -58,7 +58,7 @@ def test_routes_are_case_sensitive(target: Target) -> None:
 
 def test_outside_of_api_is_the_web_page(target: Target) -> None:
     """A base URL without /api gets an HTML page, so that a wrong address shows."""
-    response = httpx.get(target.base_url.removesuffix("/api") + "/", timeout=30, follow_redirects=True)
+    response = target.bare.get(target.base_url.removesuffix("/api") + "/", follow_redirects=True)
     assert response.status_code == 200
     assert response.headers["content-type"].startswith("text/html")
 

@@ -26,7 +26,7 @@ def answerable(target: Target, dataset: str) -> str:
 def ask(target: Target, key: str | None, **body: Any) -> httpx.Response:
     headers = {"Authorization": f"Bearer {key}"}
     body = {"messages": MESSAGES, **body}
-    return httpx.post(f"{target.base_url}/v1/chat/completions", json=body, headers=headers, timeout=30)
+    return target.bare.post(f"{target.base_url}/v1/chat/completions", json=body, headers=headers)
 
 
 def test_the_app_key_answers(target: Target, answerable: str) -> None:
@@ -35,7 +35,7 @@ def test_the_app_key_answers(target: Target, answerable: str) -> None:
     body = response.json()
     assert (response.status_code, body["id"], body["usage"]["total_tokens"]) == (200, "c-1", 1)
     assert "within seven days" in body["choices"][0]["message"]["content"]
-    chats = httpx.get(target.base_url.removesuffix("/api") + "/__emulator__/chats", timeout=30).json()
+    chats = target.bare.get(target.base_url.removesuffix("/api") + "/__emulator__/chats").json()
     assert [(chat["chatId"], chat["customUid"]) for chat in chats][-1] == ("c-1", "user-42")
 
 

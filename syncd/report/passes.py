@@ -1,0 +1,190 @@
+"""The report of one pass, as `syncd sync` prints it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from syncd.errors import EXIT_OK, EXIT_PARTIAL
+from syncd.explain import EXIT_CODES, remedy_for, remedy_for_hold
+from syncd.models import DocumentKey, Hold, Verdict
+from syncd.report.human import count, iso, lasting
+from syncd.report.model import Finding, Level, Lines, Part, Report
+
+if TYPE_CHECKING:
+    from syncd.engine import Outcome
+    from syncd.ledger import Ledger
+    from syncd.progress import Progress
+
+MOST = 20  # findings of one kind that people are shown
+
+
+class Remarks:
+    """Collects what search tests remarked on documents that passed: duplicates, and others in front."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.found: dict[str, dict[DocumentKey, str]] = {"shared": {}, "outranked": {}}
+        self._before = progress.listener
+        progress.listener = self._listen
+
+    def _listen(self, event: str, key: DocumentKey, detail: str) -> None:
+        if self._before is not None:
+            self._before(event, key, detail)
+        verdict, _, probe = detail.partition(": ")
+        if event == "probe" and verdict in self.found:
+            self.found[verdict].setdefault(key, probe)
+
+
+def failed_documents(ledger: Ledger, outcome: Outcome, names: Iterable[str]) -> list[dict[str, Any]]:
+    """Documents of these sources that are quarantined or failing now."""
+    from syncd.ledger import records
+
+    if EXIT_PARTIAL not in outcome.codes:
+        return []
+    return [
+        {
+            "source": row["source"],
+            "path": row["path"],
+            "state": row["state"],
+            "code": row["quarantine"] or row["last_error_code"],
+            "message": row["quarantine_message"] if row["quarantine"] else row["last_error"],
+            "attempts": row["attempts"],
+        }
+        for row in records.documents(ledger.conn, names)
+        if not row["gone"] and (row["quarantine"] is not None or row["next_try_at"] is not None)
+    ]
+
+
+def hold_data(hold: Hold) -> dict[str, Any]:
+    """A hold as the contract has it, with the sentence for people."""
+    return {
+        "source": hold.source,
+        "reason": hold.reason.value,
+        "releasable": hold.releasable,
+        "count": len(hold.paths),
+        "paths": list(hold.paths),
+        "since": iso(hold.since),
+        "message": hold.message,
+        "remedy": remedy_for_hold(hold),
+    }
+
+
+def hold_finding(hold: Hold) -> Finding:
+    """A hold for people."""
+    what = f"{count(len(hold.paths), 'deletion')} held" if hold.paths else "deletions held"
+    message = f"{hold.source}: {what} ({hold.reason.value}): {hold.message}"
+    return Finding(Level.ERROR, "held", message, remedy_for_hold(hold))
+
+
+def report(
+    outcome: Outcome,
+    remarks: Remarks,
+    failed: Sequence[dict[str, Any]],
+    *,
+    startup: float,
+    exit_code: int,
+    stopped: str = "",
+) -> Report:
+    """The report of a pass.
+
+    Args:
+        outcome: what the engine says.
+        remarks: collected on the way.
+        failed: documents that failed, see ``failed_documents``.
+        startup: seconds from the start of the process until the engine began.
+        exit_code: the code of the process.
+        stopped: the signal that ended it, or "".
+    """
+    total = startup + outcome.timings["total"]
+    timings = {"startup": startup, "scan": outcome.timings["scan"], "total": total}
+    data: dict[str, Any] = {
+        "exit_code": exit_code,
+        "counts": outcome.counts,
+        "timings": {name: round(value, 6) for name, value in timings.items()},
+        "holds": [hold_data(hold) for hold in outcome.holds],
+        "documents_failed": list(failed),
+        "waiting": [
+            {"source": w.key.source, "path": w.key.path, "reason": w.reason, "until": iso(w.until)}
+            for w in outcome.waiting
+        ],
+        "unproven": [
+            {"source": key.source, "path": key.path, "reason": reason} for key, reason in outcome.unproven.items()
+        ],
+        "troubles": [{"source": name, "message": message} for name, message in outcome.troubles.items()],
+        "verdicts": {verdict.value: outcome.verdicts.get(verdict.value, 0) for verdict in Verdict},
+        "duplicates": _places(remarks.found["shared"]),
+        "outranked": _places(remarks.found["outranked"]),
+        "stopped_by": stopped or None,
+    }
+    return Report("sync", data, tuple(_parts(outcome, remarks, failed, total, exit_code, stopped)))
+
+
+def _places(found: dict[DocumentKey, str]) -> list[dict[str, str]]:
+    return [{"source": key.source, "path": key.path, "probe": probe} for key, probe in found.items()]
+
+
+def summary(counts: dict[str, int]) -> str:
+    """The counts that are not 0, in words."""
+    said = [f"{number:,} {name}".replace(",", " ") for name, number in counts.items() if number]
+    return ", ".join(said) or "no document found"
+
+
+def _parts(
+    outcome: Outcome,
+    remarks: Remarks,
+    failed: Sequence[dict[str, Any]],
+    total: float,
+    exit_code: int,
+    stopped: str,
+) -> list[Part]:
+    parts: list[Part] = [
+        Finding(Level.ERROR, "not served", f"{source}: {message}") for source, message in outcome.troubles.items()
+    ]
+    parts += [hold_finding(hold) for hold in outcome.holds]
+    parts += _some(
+        [
+            Finding(
+                Level.ERROR,
+                "quarantined" if row["state"] == "quarantined" else "failing",
+                f"{row['source']}/{row['path']}: {row['code']}: {row['message']}",
+                remedy_for(row["code"], row["path"]),
+            )
+            for row in failed
+        ],
+        "syncd ls",
+    )
+    parts += _some(
+        [
+            Finding(Level.WARNING, "not proven", f"{key.source}/{key.path}: {reason}")
+            for key, reason in outcome.unproven.items()
+        ],
+        "syncd ls",
+    )
+    parts += _some(
+        [Finding(Level.WARNING, "waiting", f"{w.key.source}/{w.key.path}: {w.reason}") for w in outcome.waiting],
+        "syncd ls --state waiting",
+    )
+    parts += _remarked(remarks.found["shared"], "duplicate", "its text is found in an equal document")
+    parts += _remarked(remarks.found["outranked"], "outranked", "others come first, or one kind of search misses it")
+    if stopped:
+        parts.append(Lines((f"stopped by {stopped} after {lasting(total)}; the next `syncd sync` goes on from here",)))
+    parts.append(Lines((f"{'' if stopped else f'done in {lasting(total)}: '}{summary(outcome.counts)}",)))
+    if exit_code != EXIT_OK and not stopped:
+        title = EXIT_CODES[str(exit_code)].title if str(exit_code) in EXIT_CODES else "see above"
+        parts.append(Lines((f"exit code {exit_code}: {title} (`syncd explain {exit_code}`)",)))
+    return parts
+
+
+def _remarked(found: dict[DocumentKey, str], label: str, what: str) -> list[Part]:
+    return _some(
+        [Finding(Level.INFO, label, f'{key.source}/{key.path}: {what}: "{probe}"') for key, probe in found.items()],
+        "syncd sync --json",
+    )
+
+
+def _some(findings: list[Finding], command: str) -> list[Part]:
+    """The first of many, and how to see the rest."""
+    if len(findings) <= MOST:
+        return list(findings)
+    rest = Finding(findings[0].level, findings[0].label, f"and {len(findings) - MOST} more: `{command}` lists them")
+    return [*findings[:MOST], rest]

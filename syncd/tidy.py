@@ -1,0 +1,51 @@
+"""Removes folders that we made on the server, once nothing is in them there and nothing of them is left here.
+
+Deleting a folder deletes whatever is below it (observed fact 14), so a folder goes only if the ledger knows it as
+ours, no revision in any state lives there, and two listings at least 30 s apart were empty (rule 14). The first
+listing is taken by the pass that emptied it, the second one by a later pass.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+
+from syncd.errors import RemoteMissing
+from syncd.fastgpt.client import Client
+from syncd.folders import Folders
+from syncd.ledger import Ledger, remote
+from syncd.ledger.remote import MadeFolder
+
+APART = 30.0  # seconds between the two listings
+
+
+def due(ledger: Ledger, source: str, now: float) -> list[MadeFolder]:
+    """Folders of ours with nothing in them that were not looked at yet, or were seen empty long enough ago."""
+    empty = [f for f in remote.made_folders(ledger.conn, source) if not remote.folder_in_use(ledger.conn, f)]
+    return [f for f in empty if f.empty_since is None or now - f.empty_since >= APART]
+
+
+async def tidy(client: Client, ledger: Ledger, folders: Folders, source: str, now: Callable[[], float]) -> int:
+    """Take the listings that are due, deepest folders first; returns how many folders were removed."""
+    removed = 0
+    for folder in due(ledger, source, now()):
+        removed += await _look(client, ledger, folders, folder, now)
+    return removed
+
+
+async def _look(
+    client: Client, ledger: Ledger, folders: Folders, folder: MadeFolder, now: Callable[[], float]
+) -> bool:
+    """One listing of one folder and what follows from it; returns whether the folder was removed."""
+    page = await client.collections(folder.dataset_id, folder.collection_id, page_size=1)
+    if page.rows:
+        await ledger.commit("folder_shared", lambda db: remote.give_up_folder(db, folder.source, folder.path))
+        return False
+    if folder.empty_since is None:
+        await ledger.commit("folder_empty", lambda db: remote.mark_empty(db, folder.source, folder.path, now()))
+        return False
+    with contextlib.suppress(RemoteMissing):  # somebody may have been faster
+        await client.delete(folder.collection_id)
+    await ledger.commit("folder_removed", lambda db: remote.forget_folder(db, folder.source, folder.path))
+    folders.forget(folder.dataset_id, folder.path)
+    return True
