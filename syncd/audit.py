@@ -8,21 +8,22 @@ never touched.
 from __future__ import annotations
 
 import asyncio
-import os
 import posixpath
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
+from sqlite3 import Connection
 
+from syncd.adopting import Adopter, Found
 from syncd.apply import SourceState
 from syncd.config import Source
 from syncd.errors import RemoteMissing, SourceError
 from syncd.fastgpt.client import Client
 from syncd.fastgpt.models import Collection, CollectionRow
 from syncd.folders import Folders
-from syncd.ledger import Ledger, entries, moves, records, remote, tree
-from syncd.models import CollectionId, DocumentKey, Revision, State
-from syncd.names import remote_name
+from syncd.ledger import Ledger, entries, moves, records, remote
+from syncd.models import CollectionId, Revision, State
 
 _AT_ONCE = 8  # detail requests under way during a survey
 _SPACE = uuid.UUID("7d3c3c52-3d5c-4b7e-9f0e-6f3f0f6f9b1a")
@@ -69,6 +70,7 @@ class Auditor:
         self._ledger = ledger
         self._folders = folders
         self._now = now
+        self._adopter = Adopter(ledger, now)
 
     async def survey(self, dataset_id: str, sources: Iterable[SourceState], *, take: bool = False) -> Survey:
         """List one dataset and settle everything of ours that the ledger does not know.
@@ -84,13 +86,12 @@ class Auditor:
         known = entries.known_collections(conn, dataset_id)
         strangers = remote.strangers(conn, dataset_id)
         survey = Survey()
-        await self._losses(dataset_id, known, {row.id: row for row in rows}, survey)
         unknown = [
             row for row in rows if not row.is_folder and row.id not in known and (take or row.id not in strangers)
         ]
         details = await self._details(unknown)
         foreign: list[str] = []
-        fresh: list[tuple[CollectionRow, Collection, SourceState]] = []
+        ours: list[Found] = []
         for row, detail in details:
             marker = detail.marker
             state = None if marker is None else chosen.get(marker.source)
@@ -98,12 +99,45 @@ class Auditor:
                 foreign.append(row.id)
             elif state is None or marker.space != state.space:
                 survey.unclaimed.append((marker.path, row.id))
-            elif not await self._arrival(row, detail, survey):
-                fresh.append((row, detail, state))
-        await self._ledger.commit("strangers", lambda db: remote.remember_strangers(db, dataset_id, foreign))
-        await self._adopt(dataset_id, fresh, paths, survey, take=take)
-        await self._mark_adopted(chosen.values(), fresh, survey)
+            else:
+                ours.append((row, detail, state))
+        if foreign:
+            await self._ledger.commit("strangers", lambda db: remote.remember_strangers(db, dataset_id, foreign))
+        if not take:
+            self._rivals(chosen, ours, survey)
+            ours = [found for found in ours if found[2].config.name not in survey.rivals]
+        # What arrived is looked at before what is lost: a collection that was trained anew has a new id (rule 12).
+        stale = self._is_stale(ours)
+        fresh = [found for found in ours if not await self._arrival(found, stale, survey)]
+        await self._losses(known, {row.id: row for row in rows}, survey)
+        taken, left = await self._adopter.adopt(dataset_id, fresh, paths, take=take)
+        survey.adopted += taken
+        survey.unclaimed += left
+        await self._mark_adopted(chosen.values(), ours, survey)
         return survey
+
+    def _is_stale(self, ours: list[Found]) -> bool:
+        """Whether the server knows later work of this very ledger: then the ledger is an old copy (rule 24)."""
+        conn = self._ledger.conn
+        return any(
+            detail.marker is not None and entries.revision(conn, detail.marker.revision) is None
+            for _, detail, _ in ours
+        )
+
+    # ------------------------------------------------------------ two instances
+
+    def _rivals(self, chosen: dict[str, SourceState], ours: list[Found], survey: Survey) -> None:
+        """Collections of other ledgers that appeared after this one had looked through its source (rule 25)."""
+        for row, detail, state in ours:
+            name = state.config.name
+            known = remote.source(self._ledger.conn, name)
+            writer = detail.marker.ledger if detail.marker is not None else self._ledger.id
+            if known is None or known.adopted_at is None or writer == self._ledger.id:
+                continue
+            # An earlier ledger's last upload may arrive after it was lost; anything later is somebody at work.
+            late = _moment(row.create_time) <= known.adopted_at + moves.LATE
+            if writer not in remote.known_ledgers(self._ledger.conn, name) or not late:
+                survey.rivals[name] = writer
 
     # ------------------------------------------------------------ listing
 
@@ -156,9 +190,7 @@ class Auditor:
 
     # ------------------------------------------------------------ what the ledger knows
 
-    async def _losses(
-        self, dataset_id: str, known: dict[str, str], rows: dict[CollectionId, CollectionRow], survey: Survey
-    ) -> None:
+    async def _losses(self, known: dict[str, str], rows: dict[CollectionId, CollectionRow], survey: Survey) -> None:
         """Known collections that the listing lacks: a listing may lag, so ``detail`` decides (rule 5)."""
         for collection_id in [id_ for id_ in known if id_ not in rows]:
             try:
@@ -167,60 +199,64 @@ class Auditor:
                 revision = entries.by_collection(self._ledger.conn, collection_id)
                 if revision is None or revision.state is State.DELETED:
                     continue
-                if revision.state is State.RETIRED:
-                    gone = revision
-                    await self._ledger.commit("deleted", lambda db, gone=gone: moves.deleted(db, gone, self._now()))
-                    continue
-                lost = revision
-                await self._ledger.commit(
-                    "lost", lambda db, lost=lost: moves.lost(db, lost, self._now(), "deleted by somebody else")
-                )
-                survey.lost += 1
+                await self._note_loss(revision)
+                survey.lost += revision.state is not State.RETIRED
         for row in rows.values():
-            state = known.get(row.id)
-            if state in ("retired", "verified"):
+            if known.get(row.id) in ("retired", "verified"):
                 await self._visibility(row)
+
+    async def _note_loss(self, gone: Revision) -> None:
+        now = self._now()
+        if gone.state is State.RETIRED:
+            await self._ledger.commit("deleted", lambda db: moves.deleted(db, gone, now))
+        else:
+            await self._ledger.commit("lost", lambda db: moves.lost(db, gone, now, "deleted by somebody else"))
 
     async def _visibility(self, row: CollectionRow) -> None:
         """Somebody hid what serves, or showed what is retired (rule 27)."""
         revision = entries.by_collection(self._ledger.conn, row.id)
         if revision is None or revision.visible != row.forbid:
             return
-        if row.forbid == (await self._client.collection(row.id)).forbid:
-            key = entries.key_of(self._ledger.conn, revision.document_id)
-            message = "somebody hid the serving version" if row.forbid else "somebody showed a retired version"
-            found = revision
+        hidden = (await self._client.collection(row.id)).forbid
+        if row.forbid != hidden:
+            return
+        key = entries.key_of(self._ledger.conn, revision.document_id)
+        message = "somebody hid the serving version" if hidden else "somebody showed a retired version"
+        now = self._now()
 
-            def note(db: object, found: Revision = found, hidden: bool = row.forbid) -> None:
-                records.add_finding(
-                    self._ledger.conn, "changed", key.source, key.path, found.collection_id, message, self._now()
-                )
-                if not hidden:
-                    moves.seen_visible(self._ledger.conn, found, True)
+        def note(db: Connection) -> None:
+            records.add_finding(db, "changed", key.source, key.path, revision.collection_id, message, now)
+            if not hidden:
+                moves.seen_visible(db, revision, True)
 
-            await self._ledger.commit("finding", note)
+        await self._ledger.commit("finding", note)
 
-    async def _arrival(self, row: CollectionRow, detail: Collection, survey: Survey) -> bool:
+    async def _arrival(self, found: Found, stale: bool, survey: Survey) -> bool:
         """A collection of ours whose revision the ledger knows: a late answer, a double, or a re-training."""
+        row, detail, _ = found
         marker = detail.marker
         assert marker is not None  # noqa: S101 - the caller looked
         revision = entries.revision(self._ledger.conn, marker.revision)
         if revision is None:
             return False
         if revision.state is State.UPLOADING and revision.collection_id is None and revision.attempt == marker.attempt:
+            survey.arrived += 1
+            if await self._is_published(row, revision, stale):
+                await self._ledger.commit("published", lambda db: moves.published(db, revision, row.id, self._now()))
+                return True
             await self._ledger.commit(
                 "uploaded", lambda db: moves.identified(db, revision, row.id, self._now())
             )
             await self._client.update(row.id, forbid=True)
             await self._ledger.commit("hidden", lambda db: moves.hidden(db, revision))
-            survey.arrived += 1
             return True
         if revision.collection_id is not None and revision.state is not State.DELETED:
             try:
                 await self._client.collection(revision.collection_id)
             except RemoteMissing:
-                # Re-training on the server makes a new id and copies the metadata (rule 12).
-                await self._ledger.commit("rebind", lambda db: moves.rebind(db, revision, row.id))
+                await self._ledger.commit(
+                    "rebind", lambda db: moves.rebind(db, revision, row.id, visible=not detail.forbid)
+                )
                 survey.arrived += 1
                 return True
         await self._client.update(row.id, forbid=True)
@@ -230,145 +266,49 @@ class Auditor:
         survey.doubles += 1
         return True
 
-    # ------------------------------------------------------------ adoption
+    async def _is_published(self, row: CollectionRow, revision: Revision, stale: bool) -> bool:
+        """Whether an arrival has been shown on purpose since, which an old copy of the ledger does not know.
 
-    async def _adopt(
-        self,
-        dataset_id: str,
-        fresh: list[tuple[CollectionRow, Collection, SourceState]],
-        paths: dict[str, str],
-        survey: Survey,
-        *,
-        take: bool,
-    ) -> None:
-        groups: dict[DocumentKey, list[tuple[CollectionRow, Collection, SourceState]]] = {}
-        for row, detail, state in fresh:
-            assert detail.marker is not None  # noqa: S101
-            path = self._match(row, detail, state, paths)
-            if path is None and take:
-                path = detail.marker.path
-            if path is None:
-                survey.unclaimed.append((detail.marker.path, row.id))
-                continue
-            groups.setdefault(DocumentKey(state.config.name, path), []).append((row, detail, state))
-        for key, members in groups.items():
-            await self._adopt_document(dataset_id, key, members, paths)
-            survey.adopted += len(members)
+        Hiding it would then leave a gap (law 1): so it stays when no serving version is visible beside it.
+        """
+        if row.forbid or row.training_amount or not row.data_amount:
+            return False
+        serving = entries.serving_collection(self._ledger.conn, revision.document_id)
+        if serving is None:
+            return stale
+        try:
+            return (await self._client.collection(serving)).forbid
+        except RemoteMissing:
+            return True
 
-    def _match(
-        self, row: CollectionRow, detail: Collection, state: SourceState, paths: dict[str, str]
-    ) -> str | None:
-        """The path of the file this collection belongs to: by its place on the server, by its marker, by its hash."""
-        marker = detail.marker
-        assert marker is not None  # noqa: S101
-        place = posixpath.join(paths.get(row.parent_id or "", ""), row.name)
-        folder = state.config.folder
-        if not folder or place.startswith(folder + "/"):
-            relative = place[len(folder) + 1 :] if folder else place
-            if self._there(state, relative):
-                return relative
-        if self._there(state, marker.path):
-            return marker.path
-        return entries.path_with_hash(self._ledger.conn, state.config.name, marker.sha256)
+    # ------------------------------------------------------------ who wrote here
 
-    def _there(self, state: SourceState, path: str) -> bool:
-        row = entries.one(self._ledger.conn, DocumentKey(state.config.name, path))
-        return (row is not None and not row.gone) or os.path.lexists(os.path.join(state.config.path, path))
-
-    async def _adopt_document(
-        self,
-        dataset_id: str,
-        key: DocumentKey,
-        members: list[tuple[CollectionRow, Collection, SourceState]],
-        paths: dict[str, str],
-    ) -> None:
-        """Give each collection of one document its state (rule 25): at most one candidate, the rest retired."""
-        conn = self._ledger.conn
-        entry = entries.one(conn, key)
-        wanted = entry.sha256 if entry is not None else ""
-        occupied = entry is not None and (entry.candidate is not None or entry.serving is not None)
-
-        def rank(member: tuple[CollectionRow, Collection, SourceState]) -> tuple[bool, bool, bool, str]:
-            row, detail, _ = member
-            assert detail.marker is not None  # noqa: S101
-            trained = row.data_amount > 0 and row.training_amount == 0
-            return (not row.forbid and trained, detail.marker.sha256 == wanted, trained, row.create_time)
-
-        ordered = sorted(members, key=rank, reverse=True)
-        equal_visible = [m for m in ordered if not m[0].forbid and m[1].marker and m[1].marker.sha256 == wanted]
-        if equal_visible:
-            ordered.remove(equal_visible[0])
-            ordered.insert(0, equal_visible[0])
-        for index, (row, detail, state) in enumerate(ordered):
-            marker = detail.marker
-            assert marker is not None  # noqa: S101
-            trained = row.data_amount > 0 and row.training_amount == 0
-            first = index == 0 and not (occupied and entry is not None and entry.candidate is not None)
-            if first and not row.forbid and trained:
-                chosen = State.PROVING
-            elif first and marker.sha256 == wanted and not occupied:
-                chosen = State.INDEXING
-            else:
-                chosen = State.RETIRED
-            place = posixpath.join(paths.get(row.parent_id or "", ""), row.name)
-            head, tail = posixpath.split(key.path)
-            expected = state.policy.placement(key.path)
-            right_name = row.name == remote_name(key.path) and place == expected.partition("\n")[0]
-            placed = expected if right_name and tuple(row.tags) == state.policy.tags else place
-
-            def move(
-                db: object,
-                row: CollectionRow = row,
-                detail: Collection = detail,
-                state: SourceState = state,
-                chosen: State = chosen,
-                placed: str = placed,
-                head: str = head,
-                tail: str = tail,
-            ) -> None:
-                assert detail.marker is not None  # noqa: S101
-                remote.adopt(
-                    conn,
-                    key,
-                    detail.marker,
-                    row.id,
-                    dataset_id,
-                    chosen,
-                    visible=not row.forbid,
-                    placed=placed,
-                    now=self._now(),
-                    grace=state.config.delete.grace,
-                    directory=tree.directory_id(conn, key.source, head),
-                    disk_name=os.fsencode(tail),
-                )
-
-            await self._ledger.commit("adopt", move)
-
-    async def _mark_adopted(
-        self,
-        sources: Iterable[SourceState],
-        fresh: list[tuple[CollectionRow, Collection, SourceState]],
-        survey: Survey,
-    ) -> None:
-        """Remember which ledgers fed a source before; a new one that appears later is another instance (rule 25)."""
+    async def _mark_adopted(self, sources: Iterable[SourceState], ours: list[Found], survey: Survey) -> None:
+        """Remember when the source was looked through first, and which ledgers had fed it before (rule 25)."""
         conn = self._ledger.conn
         for state in sources:
             name = state.config.name
+            if name in survey.rivals:
+                continue
+            row = remote.source(conn, name)
             writers = {
                 detail.marker.ledger
-                for _, detail, owner in fresh
+                for _, detail, owner in ours
                 if owner is state and detail.marker is not None and detail.marker.ledger != self._ledger.id
             }
-            row = remote.source(conn, name)
-            if row is not None and row.adopted_at is not None:
-                unknown = writers - remote.known_ledgers(conn, name)
-                if unknown:
-                    survey.rivals[name] = sorted(unknown)[0]
-                    continue
-            await self._ledger.commit(
-                "adopted",
-                lambda db, name=name, writers=writers: remote.adopted(conn, name, writers, self._now()),
-            )
+            if row is None or row.adopted_at is None or writers - remote.known_ledgers(conn, name):
+                await self._ledger.commit(
+                    "adopted",
+                    lambda db, name=name, writers=writers: remote.adopted(db, name, writers, self._now()),  # type: ignore[misc]
+                )
+
+
+def _moment(text: str) -> float:
+    """Seconds since the epoch of the server's time stamp; 0 when it says nothing."""
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        return 0.0
 
 
 def rival_error(source: str, ledger: str) -> SourceError:

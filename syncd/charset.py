@@ -44,6 +44,8 @@ _SUPERSETS = {
     "big5": "big5hkscs",
 }
 _CHINESE = frozenset({"gb18030", "gbk", "gb2312"})
+_WESTERN = ("cp1252", "cp1250", "cp1251", "cp1253", "cp1254")
+_BEYOND_ASCII = bytes(range(128, 256))
 _CONTROLS = bytes(b for b in range(32) if b not in b"\t\n\v\f\r\x1b\x08")
 
 
@@ -159,14 +161,21 @@ def _plainly_utf8(head: bytes) -> bool:
 
 
 def _wide(head: bytes) -> str:
-    """Return the kind of UTF-16 without a mark that the zero bytes give away, or ""."""
+    """Return the kind of UTF-16 without a mark that the zero bytes give away, or "".
+
+    The upper byte of ASCII characters is zero; a zero lower byte is rare (though U+4E00 is the Chinese "one"). Zeros
+    strewn into plain ASCII are binary data, not Chinese in UTF-16: that has its share of bytes beyond ASCII.
+    """
     sample = head[: _HEAD & ~1]
     even, odd = sample[0::2].count(0), sample[1::2].count(0)
-    if not even and odd:
+    if odd >= 1 and odd >= 2 * even:
         name = "utf-16-le"
-    elif even and not odd:
+    elif even >= 1 and even >= 2 * odd:
         name = "utf-16-be"
     else:
+        return ""
+    beyond = len(sample) - len(sample.translate(None, _BEYOND_ASCII))
+    if (even + odd) * 6 < len(sample) and beyond * 8 < len(sample):
         return ""
     try:
         text = codecs.getincrementaldecoder(name)().decode(sample)
@@ -223,6 +232,7 @@ def _guess(raw: bytes) -> str:
     import charset_normalizer
 
     names = [guess.encoding for guess in charset_normalizer.from_bytes(_whole_lines(raw[:_LOOKED_AT]))]
-    if "cp1252" in names:  # it cannot tell the Western code pages apart, and this is the one people have
-        return "cp1252"
-    return names[0] if names and not names[0].startswith(("utf", "cp0", "cp10")) else ""
+    if names and names[0].startswith(("cp12", "iso8859", "mac_", "latin", "koi8", "cp0", "cp10", "cp11", "kz")):
+        # It cannot tell the code pages of one byte apart, and these are the ones people have.
+        return next((name for name in _WESTERN if name in names), "")
+    return names[0] if names and not names[0].startswith("utf") else ""

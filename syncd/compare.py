@@ -76,6 +76,7 @@ def compare(sent: str, chunks: Sequence[str], *, tolerant: bool = False) -> Diff
         chunks: the texts of the collection's rows, in any order.
         tolerant: for office formats and PDF, whose text order, numbers and spacing differ between readers: only letters
             are compared, in grams of 12, and a fifth of them may be missing as long as no block of 1 000 is.
+            Always content-differs: FastGPT guesses encodings of text files only.
     """
     if tolerant:
         return _compare_tolerant(sent, chunks)
@@ -204,5 +205,6 @@ def _compare_tolerant(sent: str, chunks: Sequence[str]) -> Difference | None:
         return None
     total = len(_NON_ASCII.findall(text))
     percent = 100.0 * _non_ascii_lost(text, covered) / total if total else 0.0
-    _, start, end = longest_loss(covered)
-    return _difference(text, rows, covered, covered, text[start:end], percent)
+    shown = text[slice(*longest_loss(covered)[1:])][:80]
+    message = f"{lost} of {len(text)} letters are not on the server, the longest passage near: {shown!r}."
+    return Difference("content-differs", message, lost, shown, percent)

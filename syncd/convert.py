@@ -108,7 +108,7 @@ def prepare(
     if fmt is None:
         raise _permanent(Problem.UNSUPPORTED, f"FastGPT cannot read {suffix_of(path) or 'files without a suffix'}.",
                          "Convert the file, or exclude it.")  # fmt: skip
-    raw, size = _read(disk_path, max_size)
+    raw, size = _read(disk_path, max_size, IN_MEMORY)
     if size == 0:
         raise _permanent(Problem.EMPTY, "The file is empty.", "Fill or exclude it.")
     if raw is not None and hashlib.sha256(raw).hexdigest() != sha256:
@@ -248,7 +248,7 @@ def hash_file(disk_path: str | bytes) -> str:
         os.close(descriptor)
 
 
-def _read(disk_path: str | bytes, max_size: int | None, limit: int = IN_MEMORY) -> tuple[bytes | None, int]:
+def _read(disk_path: str | bytes, max_size: int | None, limit: int) -> tuple[bytes | None, int]:
     """Return the content of a file (``None`` when larger than ``limit``) and its size."""
     descriptor = os.open(disk_path, os.O_RDONLY | os.O_NONBLOCK)  # never wait for the writer of a pipe
     try:

@@ -90,7 +90,7 @@ def cover_repeats(text: str, rows: Sequence[str], covered: bytearray) -> None:
     places: dict[str, list[int]] = {}
     lost = runs(covered)
     for start, end in lost:
-        for at in range(max(0, start - GRAM + 1), min(end, len(text) - GRAM + 1)):
+        for at in range(max(0, start - GRAM + 1), min(end, len(text) - GRAM + 1), 4):
             places.setdefault(text[at : at + GRAM], []).append(at)
     marks = bytearray(len(text))
     block = b"\x01" * GRAM
@@ -103,7 +103,7 @@ def cover_repeats(text: str, rows: Sequence[str], covered: bytearray) -> None:
         while first >= 0:
             stop = marks.find(0, first)
             stop = len(marks) if stop < 0 else stop
-            if stop - first >= ISLAND or (first == start and stop >= end):
+            if stop - first >= ISLAND or (first < start + 4 and stop > end - 4):
                 covered[first : min(stop, end)] = marks[first : min(stop, end)]
             first = marks.find(1, stop, end)
 

@@ -34,7 +34,8 @@ class Question:
         vanished: what would be retired.
         serving: documents of the source that have a verified revision.
         used: retirements of vanished files within the window that no person released.
-        base: documents that were verified before the window began.
+        base: documents that were verified before the window began; 0 for a source younger than that, which is judged
+            by what it has now.
         released: revisions a person let go (not expired, not used).
         emptied_released: the person meant the emptied root as well.
         now: the time.
@@ -61,18 +62,25 @@ class Verdict:
     allowed: tuple[Vanished, ...]
     hold: Hold | None
 
+    @property
+    def root_believed(self) -> bool:
+        """Whether the disk can be believed at all, whatever is rationed."""
+        return self.hold is None or self.hold.reason in (HoldReason.LIMIT, HoldReason.SCOPE)
+
 
 def judge(question: Question) -> Verdict:
     """Decide about all deletions of one source."""
     q = question
-    # A root that cannot be trusted says nothing about any file; no release changes that (rule 20).
+    # A root that cannot be believed says nothing about any file; no release changes that (rule 20). Only the root
+    # itself can: it comes back, or a person accepts the other file system.
     match q.root:
         case RootState.MISSING:
             return _nothing(q, HoldReason.MISSING, "the source's folder is missing")
         case RootState.UNREADABLE:
             return _nothing(q, HoldReason.UNREADABLE, "the source's folder cannot be read")
         case RootState.DEVICE:
-            return _nothing(q, HoldReason.DEVICE, "another file system is mounted there and most known files are missing")
+            message = "another file system is mounted there and most known files are missing"
+            return Verdict((), _hold(q, HoldReason.DEVICE, True, q.vanished, message))
         case RootState.EMPTY | RootState.OK:
             pass
     if q.unreadable:
@@ -81,29 +89,32 @@ def judge(question: Question) -> Verdict:
     others = tuple(v for v in q.vanished if v.revision not in q.released)
     # An emptied root is let go only by a release that says so.
     if q.root is RootState.EMPTY and q.serving > 0:
-        if q.emptied_released and not others:
-            return Verdict(released, None)
-        return Verdict((), _hold(q, HoldReason.EMPTY, True, q.vanished, "no file is left in the source's folder"))
-    if q.scope_changed and others:
-        return Verdict(released, _hold(q, HoldReason.SCOPE, True, others, "path, include or exclude were changed"))
-    planned = q.used + len(others)
-    if others and planned > q.policy.max_count:
-        return Verdict(
-            released,
-            _hold(q, HoldReason.LIMIT, True, others, f"{planned} deletions, more than max_count = {q.policy.max_count}"),
-        )
-    if others and planned >= PERCENT_FROM and planned * 100 > q.policy.max_percent * q.base:
-        return Verdict(
-            released,
-            _hold(
-                q,
-                HoldReason.LIMIT,
-                True,
-                others,
-                f"{planned} deletions of {q.base} documents, more than max_percent = {q.policy.max_percent:g}%",
-            ),
-        )
+        if not q.emptied_released:
+            return Verdict((), _hold(q, HoldReason.EMPTY, True, q.vanished, "no file is left in the source's folder"))
+        if others:
+            return Verdict(released, _hold(q, HoldReason.EMPTY, True, others, "no file is left in the source's folder"))
+    # What a person let go is let go; the rest is rationed, all or nothing.
+    why = _excess(q, len(others))
+    if others and why is not None:
+        reason, message = why
+        return Verdict(released, _hold(q, reason, True, others, message))
     return Verdict(q.vanished, None)
+
+
+def _excess(q: Question, deletions: int) -> tuple[HoldReason, str] | None:
+    """Why so many deletions are too many."""
+    if q.scope_changed:
+        return HoldReason.SCOPE, "path, include or exclude were changed"
+    planned = q.used + deletions
+    if planned > q.policy.max_count:
+        return HoldReason.LIMIT, f"{planned} deletions, more than max_count = {q.policy.max_count}"
+    base = q.base or q.serving + q.used
+    if planned >= PERCENT_FROM and planned * 100 > q.policy.max_percent * base:
+        return (
+            HoldReason.LIMIT,
+            f"{planned} deletions of {base} documents, more than max_percent = {q.policy.max_percent:g}%",
+        )
+    return None
 
 
 def _nothing(q: Question, reason: HoldReason, message: str) -> Verdict:
@@ -111,6 +122,8 @@ def _nothing(q: Question, reason: HoldReason, message: str) -> Verdict:
 
 
 def _hold(q: Question, reason: HoldReason, releasable: bool, held: tuple[Vanished, ...], message: str) -> Hold:
+    # Below a root that is not there the scan calls nothing missing; what is at stake is everything that serves.
+    at_stake = q.serving if q.root in (RootState.MISSING, RootState.UNREADABLE) else 0
     return Hold(
         source=q.source,
         reason=reason,
@@ -118,4 +131,5 @@ def _hold(q: Question, reason: HoldReason, releasable: bool, held: tuple[Vanishe
         paths=tuple(v.path for v in held),
         since=q.now,
         message=message,
+        at_stake=at_stake,
     )

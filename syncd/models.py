@@ -293,6 +293,12 @@ class Hold:
     paths: tuple[str, ...]
     since: float
     message: str
+    at_stake: int = 0  # documents that serve from a root that cannot be believed; their paths are not listed
+
+    @property
+    def count(self) -> int:
+        """How many documents the hold is about."""
+        return max(len(self.paths), self.at_stake)
 
 
 @dataclass(frozen=True, slots=True)

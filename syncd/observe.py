@@ -7,8 +7,10 @@ scan, begun after the first one ended, did not see it either (rule 16).
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import os
+import stat
 import unicodedata
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
@@ -17,7 +19,7 @@ from typing import Any
 from syncd.apply import SourceState
 from syncd.convert import settings_id
 from syncd.formats import DEFAULT_SUFFIXES
-from syncd.ignore import Rules
+from syncd.ignore import IGNORE_FILE, Rules, Verdict
 from syncd.ledger import Ledger, entries, moves, records, remote, tree
 from syncd.models import (
     DocumentKey,
@@ -100,6 +102,15 @@ class Observer:
         ]
         return Observation(view, result, unsettled_now, scan_seconds)
 
+    def exists(self, key: DocumentKey, state: SourceState) -> bool:
+        """Whether the document's file is there at this moment (asked right before it is retired, rule 16)."""
+        spellings = {key.path, unicodedata.normalize("NFD", key.path)}
+        disk_name = tree.disk_name(self._ledger.conn, key)
+        if disk_name is not None:
+            spellings.add(disk_name)
+        rules = self._rules_of(state)
+        return any(in_scope(str(state.config.path), rules, spelling) for spelling in spellings)
+
     # ------------------------------------------------------------ disk
 
     def _scan(self, state: SourceState) -> ScanResult:
@@ -111,7 +122,7 @@ class Observer:
                 source.name,
                 str(source.path),
                 self._rules_of(state),
-                tree.known_tree(conn, source.name, settings_of),
+                tree.known_tree(conn, source.name, settings_of, state.policy.placement),
                 salt=salt_of(state),
                 settings_of=settings_of,
                 max_size=source.max_size,
@@ -271,7 +282,31 @@ def _root_state(result: ScanResult, row: remote.SourceRow | None, vanished: list
     return result.root
 
 
-def exists(state: SourceState, key: DocumentKey) -> bool:
-    """Whether the document's file is there at this moment (asked right before it is retired, rule 16)."""
-    path = os.path.join(state.config.path, key.path)
-    return os.path.lexists(path) or os.path.lexists(unicodedata.normalize("NFD", path))
+def in_scope(root: str, rules: Rules, path: str) -> bool:
+    """Whether the file at ``path`` (as the disk spells it) is there and would be scanned, asked without a scan."""
+    try:
+        status = os.lstat(os.path.join(root, path))
+    except OSError as error:
+        return error.errno not in (errno.ENOENT, errno.ENOTDIR)  # in doubt it is there
+    if stat.S_ISDIR(status.st_mode):
+        return False
+    parts = path.split("/")
+    for depth in range(len(parts)):
+        above = "/".join(parts[:depth])
+        if above and rules.directory(above):
+            return False
+        try:
+            text = open_text(os.path.join(root, above, IGNORE_FILE))
+            rules = rules.with_ignore_file(above, text) if text else rules
+        except (OSError, ValueError):
+            return True
+    return rules.file(path) in (Verdict.IN, Verdict.UNSUPPORTED)
+
+
+def open_text(path: str) -> str:
+    """The text of a small file; "" when there is none."""
+    try:
+        with open(path, "rb") as file:
+            return os.fsdecode(file.read())
+    except FileNotFoundError:
+        return ""

@@ -29,6 +29,7 @@ _WORD = re.compile(rf"[{_CJK}]|[^\W_{_CJK}]+")
 LETTER = re.compile(r"[^\W\d_\x00-\x7f]")
 WIDE = re.compile(rf"[{_CJK}]")
 CLAUSE = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+")
+_CLAUSE_ENDS = "，、：,;: \t"
 PLAIN, TABLE, HEADING, CODE = 0, 1, 2, 3  # how little a line tells, as a rank
 
 
@@ -43,25 +44,30 @@ def passages_of(text: str, count: int) -> list[Passage]:
     front = _FRONT.match(text, 0, min(len(text), 70_000))
     begin = front.end() if front and _WORD.search(text, front.end()) else 0
     found: list[Passage] = []
-    for lo, hi in _windows(text, begin, count):
-        found.extend(_cut(_paragraphs(text, lo, hi)))
+    if len(text) - begin <= _WHOLE:
+        found = _cut(_paragraphs(text, begin, len(text)))
+    else:
+        for part in range(count):
+            found += _part(text, begin, part, count)
     if not found and (word := _WORD.search(text)):
         rough = " ".join(text[word.start() : word.start() + LONGEST * 4].split())
         found.append(Passage(_shorten(rough), word.start(), CODE))
     return found
 
 
-def _windows(text: str, begin: int, count: int) -> list[tuple[int, int]]:
+def _part(text: str, begin: int, part: int, count: int) -> list[Passage]:
+    """Return the passages of one window of a part: of its middle, else its beginning or end, where there is prose."""
     size = len(text) - begin
-    if size <= _WHOLE:
-        return [(begin, len(text))]
-    windows = []
-    for part in range(count):
-        lo = begin + size * part // count + max(0, (size // count - _WINDOW) // 2)
-        line = text.find("\n", lo, lo + 2000)
-        lo = line + 1 if line >= 0 else lo
-        windows.append((lo, min(len(text), lo + _WINDOW)))
-    return windows
+    low, high = begin + size * part // count, begin + size * (part + 1) // count
+    found: list[Passage] = []
+    for lo in ((low + high - _WINDOW) // 2, low, high - _WINDOW):
+        start = max(lo, begin)
+        line = text.find("\n", start, start + 2000)
+        start = line + 1 if line >= 0 and start > begin else start
+        found = _cut(_paragraphs(text, start, min(len(text), start + _WINDOW)))
+        if any(passage.rank == PLAIN for passage in found):
+            break
+    return found
 
 
 def _paragraphs(text: str, lo: int, hi: int) -> list[Passage]:
@@ -137,27 +143,32 @@ def _cut(paragraphs: list[Passage]) -> list[Passage]:
             continue
         held, begin = "", 0
         for match in _SENTENCE.finditer(text):
-            piece = match[0]
+            piece, at = match[0], match.start()
             if held and len(held) + len(piece) > LONGEST * 3 // 4:
-                out.append(Passage(_shorten(held.strip()), start + begin, rank))
+                out.append(Passage(_shorten(held), start + begin, rank))
                 held = ""
-            if not held:
-                begin = match.start()
+            while len(piece) > LONGEST:  # a sentence that does not end
+                head = _shorten(piece)
+                out.append(Passage(head, start + at, rank))
+                at += len(head)
+                piece = piece[len(head) :].lstrip(_CLAUSE_ENDS)
+            begin = begin if held else at
             held += piece
         if len(held.strip()) >= SHORTEST or not out:
-            out.append(Passage(_shorten(held.strip()), start + begin, rank))
+            out.append(Passage(_shorten(held), start + begin, rank))
     return [p for p in out if _WORD.search(p.text)]
 
 
 def _shorten(text: str) -> str:
     """Cut to the longest length allowed, at a clause or a blank if there is one in the second half."""
+    text = text.strip()
     if len(text) <= LONGEST:
         return text
-    part = text[:LONGEST]
+    part = text[: LONGEST + 1]
     for marks in ("，、：,;:）)", " "):
         at = max(part.rfind(mark) for mark in marks)
         if at >= LONGEST // 2:
-            return part[: at + (marks != " ")].strip()
+            return part[:at]
     end = LONGEST  # no borders at all: at least not inside an emoji or an accent
     while end > LONGEST // 2 and (text[end] in "\u200d\ufe0f" or "\u0300" <= text[end] <= "\u036f"):
         end -= 1

@@ -35,12 +35,14 @@ def choose(text: str, count: int, *, avoid: frozenset[str] = frozenset()) -> tup
     size = max(len(text), 1)
     ranked = sorted(passages, key=lambda p: (-_score(p, words[p.text], counts), p.start))
     chosen: dict[str, Passage] = {}
+    prose = [p for p in ranked if p.rank == PLAIN and len(p.text) >= SHORTEST]
+    foreign = [p for p in prose if len(LETTER.findall(p.text)) * 5 >= len(p.text)]
+    pool = foreign if len(foreign) >= count else prose
     for part in range(count):  # the best prose of each part, then the best of what is left
         lo, hi = size * part // count, size * (part + 1) // count
-        for p in ranked:
-            if p.rank == PLAIN and lo <= p.start < hi and len(p.text) >= SHORTEST and p.text not in chosen:
-                chosen[p.text] = p
-                break
+        best = next((p for p in pool if lo <= p.start < hi and p.text not in chosen), None)
+        if best is not None:
+            chosen[best.text] = best
     for p in ranked:
         if len(chosen) >= count or (chosen and len(p.text) < SHORTEST // 2):
             break

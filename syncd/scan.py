@@ -1,9 +1,8 @@
 """The disk as it is: which documents a source holds now, and which of them need a look.
 
 A pass over files that did not change must cost little more than ``find``. So each directory has one *signature* over
-the names, sizes, times and inodes of what it holds; where it equals the one that the ledger kept, no file in it is
-compared, no rule is asked and nothing is made of it. Memory depends on the largest directory and on the number of
-directories, not on the number of files.
+the names, sizes, times and inodes in it; where it equals the one that the ledger kept, no file is compared and no rule
+is asked. Memory depends on the largest directory and on the number of directories, not on the number of files.
 
 Directories are opened one below the other by descriptor and never through a symbolic link, so nothing that moves
 during the scan can lead it out of the root. What cannot be read is said to be unreadable, never to be missing.
@@ -18,6 +17,7 @@ import errno
 import os
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from syncd import listing
@@ -36,8 +36,7 @@ class KnownTree:
     """What the ledger remembers of one source.
 
     Attributes:
-        signatures: directory ("" is the root) -> signature and number of documents directly in it, only for
-            directories all of whose documents are at rest.
+        signatures: directory ("" is the root) -> signature, number of documents in it; only where all are at rest.
         directories: every directory in which the ledger knows documents.
         files: directory -> name on disk -> what is remembered; asked only where a signature differs.
     """
@@ -56,8 +55,8 @@ class ScanResult:
         directories: number of directories read.
         changed: new, changed, or not at rest; ``sha256`` is "" where ``complete`` must hash.
         missing: known documents that are not there or no longer in scope.
-        signatures: for directories that were looked into; to be stored once everything in them is at rest. Absent
-            where an equal signature would prove too little (racy files, missing documents).
+        signatures: for directories that were looked into; to be stored once everything in them is at rest. None for
+            those whose equal signature would prove too little: racy files, missing documents.
         unreadable: directory and reason; nothing known in or below one of them is called missing.
         skipped: reason -> number of entries, in the directories that were looked into.
         stopped: the caller asked to stop; nothing is called missing.
@@ -115,8 +114,7 @@ def scan(
         inspect: directories to look into even if their signature is equal.
         stop: asked once for each directory.
 
-    Returns:
-        Never raises for what is on the disk: a bad root is a ``RootState``, a bad directory is ``unreadable``.
+    Nothing on the disk makes it raise: a bad root is a ``RootState``, a bad directory is ``unreadable``.
     """
     result = ScanResult(RootState.OK, root, now_ns())
     sieve = Sieve(source, settings_of, max_size, result.started_ns)
@@ -130,8 +128,7 @@ def scan(
             result.root = RootState.UNREADABLE
             result.unreadable.append(("", reason(error)))
     else:
-        status = os.fstat(fd)
-        result.device, result.inode = status.st_dev, status.st_ino
+        result.device, result.inode = _identity(fd)
         _Scan(sieve, known, inspect, stop, result).run(_Frame(fd, Folder("", "", "", rules), base))
     result.changed.sort(key=lambda snapshot: snapshot.disk_name)
     result.missing.sort()
@@ -224,23 +221,19 @@ class _Scan:
         """Put a directory on the stack; let go of the descriptor that is one too many."""
         self.stack.append(frame)
         if len(self.stack) > MAX_OPEN and (upper := self.stack[-1 - MAX_OPEN]).fd >= 0:
-            status = os.fstat(upper.fd)
-            upper.identity = (status.st_dev, status.st_ino)
+            upper.identity = _identity(upper.fd)
             _close(upper)
 
     def _climb(self, frame: _Frame, parent: _Frame) -> None:
         """Open ``parent`` again from below; give up on what is left in it when that leads elsewhere."""
-        try:
+        with suppress(OSError):
             fd = os.open("..", DIRECTORY, dir_fd=frame.fd)
-            status = os.fstat(fd)
-            if (status.st_dev, status.st_ino) == parent.identity:
+            if _identity(fd) == parent.identity:
                 parent.fd = fd
                 return
             os.close(fd)
-        except OSError:  # the reason is the same for whoever reads about it
-            pass
-        moved = "the directory above it moved while it was read"
-        self.result.unreadable += [(join(parent.folder.rel, name), moved) for name, _, _ in parent.pending]
+        for name, *_ in parent.pending:
+            self.result.unreadable.append((join(parent.folder.rel, name), "the directory above it moved meanwhile"))
         parent.pending.clear()
 
     def _enter(self, folder: Folder, directories: list[str]) -> list[tuple[str, str, str]]:
@@ -287,6 +280,10 @@ def _within(rel: str, directories: set[str]) -> bool:
     while rel and rel not in directories:
         rel = rel.rpartition("/")[0]
     return rel in directories
+
+
+def _identity(fd: int) -> tuple[int, int]:
+    return (status := os.fstat(fd)).st_dev, status.st_ino
 
 
 def _close(frame: _Frame) -> None:

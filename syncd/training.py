@@ -46,7 +46,7 @@ class TrainingWatch:
     _groups: dict[tuple[str, str | None], dict[CollectionId, _Waiting]] = field(default_factory=dict)
     _task: asyncio.Task[None] | None = None
     _usual: float = 0.0  # how long the last documents took, smoothed; 0 is unknown
-    progressed_at: float = 0.0  # when any document last made progress (rule 6)
+    _progressed: dict[CollectionId, float] = field(default_factory=dict)  # when its trained rows last grew (rule 6)
 
     def __len__(self) -> int:
         return sum(len(group) for group in self._groups.values())
@@ -71,11 +71,16 @@ class TrainingWatch:
         finally:
             group.pop(collection_id, None)
 
+    def others_progressed(self, collection_id: CollectionId, since: float) -> bool:
+        """Whether the server trained anything else since then (the loop's time; rule 6)."""
+        return any(at >= since for other, at in self._progressed.items() if other != collection_id)
+
     async def close(self) -> None:
         """Stop looking."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        self._progressed.clear()
 
     async def _run(self) -> None:
         pause = max(_FIRST_LOOK, min(self._usual * 0.8, _LONGEST_PAUSE))
@@ -145,7 +150,7 @@ class TrainingWatch:
         else:
             took = loop.time() - waiting.since
             self._usual = took if not self._usual else 0.7 * self._usual + 0.3 * took
-            self.progressed_at = loop.time()
+            self._progressed[collection_id] = loop.time()
             waiting.future.set_result(outcome)
         return 1
 
@@ -155,8 +160,8 @@ class TrainingWatch:
         now = asyncio.get_running_loop().time()
         counts = (detail.trained, *detail.training.values())
         if counts != waiting.counts:
-            if waiting.counts:
-                self.progressed_at = now
+            if waiting.counts and detail.trained > waiting.counts[0]:
+                self._progressed[collection_id] = now
             waiting.counts, waiting.moved_at = counts, now
         match detail.state:
             case "trained":

@@ -413,7 +413,7 @@ FASTGPT_MISTAKES = [
     ('tiemout = "3s"', 'unknown key "tiemout"; did you mean "timeout"?'),
     ("zzz = 1", 'unknown key "zzz"'),
     ('listen = ""', 'unknown key "listen"; it belongs into [http]'),
-    (f'"{KEY}" = 1', "unknown key (what looks like an API key)"),
+    (f'"{KEY}" = 1', "unknown key what looks like an API key"),
     (f'timeout = "{KEY}"', f'"timeout" {D}, not what looks like an API key'),
 ]
 
@@ -503,12 +503,32 @@ def test_mistakes_in_the_other_tables(lines: str, problem: str, folder: Path) ->
     assert _problems(folder, MINIMAL + lines) == [f"config.toml:10: {problem}"]
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        "15m",
+        "1h30m",
+        "* * * * *",
+        "*/15 * * * *",
+        "5-59/15 0,12 1-7 jan,JUL Mon-Fri",
+        "0 0 29 2 *",
+        "0 0 31 4,5 *",
+        "0 0 30 2 mon",
+        "0 0 * * 7",
+        "0 0 * * 0-7",
+    ],
+)
+def test_schedules(written: str, folder: Path) -> None:
+    """Durations and cron expressions of five fields are schedules; with a weekday given any day can come true."""
+    assert _load(folder, f'{MINIMAL}[schedule]\naudit = "{written}"').schedule.audit == written
+
+
 NAME = "must consist of letters, digits, dots, dashes and underscores (A-Z a-z 0-9 . - _), at most 100"
 SOURCE_MISTAKES = [
     ('pth = "x"', 'unknown key "pth"; did you mean "path"?'),
     ('grace = "1h"', 'unknown key "grace"; it belongs into [source.delete]'),
     ("uploads = 1", 'unknown key "uploads"; it belongs into [fastgpt]'),
-    ('"a\\nb" = 1', 'unknown key "a?b"'),
+    ('"a\\nb" = 1', 'unknown key "a\\nb"'),
     ('folder = "a/../b"', '"folder" must not contain ".."'),
     (
         'folder = "a /b"',
@@ -755,7 +775,8 @@ def test_files_that_cannot_be_read(name: str, reason: str, folder: Path) -> None
     with pytest.raises(ConfigError) as caught:
         syncd.config.load(folder / name, env=ENV)
     (problem,) = caught.value.problems
-    assert problem == f"{folder / name}:1: cannot be read: {reason}; `syncd init` writes a first configuration"
+    shown = name.replace("\0", "\\x00")
+    assert problem == f"{folder}/{shown}:1: cannot be read: {reason}; `syncd init` writes a first configuration"
 
 
 # ---------------------------------------------------------------- several sources
@@ -911,6 +932,11 @@ def test_keys_that_cannot_be_right(content: bytes, problem: str, folder: Path) -
             "line",
         ),
         ("", {"SYNCD_API_KEY_FILE": "", "SYNCD_API_KEY": "good"}, f"environment: SYNCD_API_KEY_FILE {EMPTY}"),
+        (
+            "api_key_file = 5\n",
+            {},
+            'config.toml:4: [fastgpt]: "api_key_file" must be a path in quotes, not the number 5',
+        ),
         ('api_key = "good"\n', {"SYNCD_API_KEY": ""}, f"environment: SYNCD_API_KEY {EMPTY}"),
         ("", {"SYNCD_API_KEY": f"{KEY} x"}, f"environment: SYNCD_API_KEY {BLANK}"),
         ('api_key = ""\n', {}, f'config.toml:4: [fastgpt]: "api_key" {EMPTY}'),

@@ -154,10 +154,18 @@ def test_only_secrets_are_masked() -> None:
 def test_empty_and_short_secrets_do_no_harm() -> None:
     """An empty secret masks nothing; a short one is masked in values and cannot break the JSON of the line."""
     stream = io.StringIO()
-    logs.configure(logging.INFO, stream=stream, secrets=["", "event"])
-    logs.get_logger("x").info("an event", a="b")
+    logs.configure(logging.INFO, stream=stream, secrets=["", "event", "17"])
+    logs.get_logger("x").info("an event", a="b", n=17)
     (line,) = _lines(stream)
-    assert (line["***"], line["a"]) == ("an ***", "b")
+    assert (line["***"], line["a"], line["n"]) == ("an ***", "b", 17)
+
+
+def test_a_secret_that_only_the_line_spells_out_is_masked() -> None:
+    """What a renderer puts together from harmless parts is cleaned once more."""
+    stream = io.StringIO()
+    logs.configure(logging.INFO, json=False, stream=stream, secrets=["name=part-of-it"])
+    logs.get_logger("x").info("e", name="part-of-it")
+    assert stream.getvalue().endswith("] ***\n")
 
 
 def test_secret_values_are_never_shown() -> None:

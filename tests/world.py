@@ -7,10 +7,13 @@ and every run of the same seed is the same run.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import selectors
+import sqlite3
+import unicodedata
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -103,6 +106,8 @@ class World:
         self.fastgpt: dict[str, Any] = {"search_tests_per_second": 50.0}
         self.space = ""
         self.events: list[tuple[str, str, str]] = []
+        self._hook: Callable[[str], None] | None = None
+        self.verified_since: dict[tuple[str, str], float] = {}  # also of ledgers that were lost since
 
     # ------------------------------------------------------------ time and disk
 
@@ -126,6 +131,16 @@ class World:
     def remove(self, path: str) -> None:
         """Delete a file."""
         (self.root / path).unlink()
+
+    def on_disk(self) -> dict[tuple[str, str], bytes]:
+        """The files of all sources by (source, NFC path)."""
+        found = {}
+        for source in self.sources or [self.source]:
+            for file in source.path.rglob("*"):
+                if file.is_file():
+                    relative = unicodedata.normalize("NFC", str(file.relative_to(source.path)))
+                    found[source.name, relative] = file.read_bytes()
+        return found
 
     def rename(self, old: str, new: str) -> None:
         """Rename a file within the folder."""
@@ -163,6 +178,17 @@ class World:
             self.time = loop.virtual
             self.loop = None
             loop.close()
+            self._remember()
+
+    def _remember(self) -> None:
+        """Keep when each document was verified first, whatever becomes of the ledger."""
+        with suppress(Exception), closing(sqlite3.connect(f"file:{self.ledger_path}?mode=ro", uri=True)) as conn:
+            for source, path, at in conn.execute(
+                "select d.source, d.path, min(r.verified_at) from revisions r join documents d on d.id = r.document"
+                " where r.verified_at is not null group by d.id"
+            ):
+                key = (source, path)
+                self.verified_since[key] = min(at, self.verified_since.get(key, at))
 
     async def _run(self, body: Callable[[Engine], Coroutine[Any, Any, T]]) -> T:
         config = self.config()
@@ -187,23 +213,77 @@ class World:
 
     def sync(self, **kwargs: Any) -> Outcome:
         """One ordinary pass."""
-        return self.run(lambda engine: engine.sync(**kwargs))
+        hook, self._hook = self._hook, None
+        if hook is None:
+            return self.run(lambda engine: engine.sync(**kwargs))
+        points.install(hook)
+        try:
+            return self.run(lambda engine: engine.sync(**kwargs))
+        finally:
+            points.install(None)
 
-    def crash_at(self, wanted: int) -> str | None:
-        """One pass that dies at the ``wanted``-th named point; returns the point's name, or ``None`` if it lived."""
+    def during(self, endpoint: str, what: Callable[[], object], *, nth: int = 1, name: str = "") -> None:
+        """Do something on the disk right after the ``nth`` answer of an endpoint, once; ``name`` says which upload."""
+        del name
+        left = nth
+
+        def hook(point: str) -> None:
+            nonlocal left
+            if point == f"http.{endpoint}.after":
+                left -= 1
+                if left == 0:
+                    what()
+
+        self._hook = hook
+
+    def outsider_upload(self, name: str, content: str, *, parent: str | None = None, **fields: Any) -> str:
+        """Somebody else puts a file into the dataset; returns the collection's id."""
+        dataset = next(row["datasetId"] for row in self.emulator.snapshot())
+        data = {"datasetId": dataset, "parentId": parent, "trainingType": "chunk", **fields}
+        files = {"file": (name, content.encode(), "text/markdown"), "data": (None, json.dumps(data))}
+        return str(self.call("core/dataset/collection/create/localFile", files=files)["collectionId"])
+
+    def call(self, route: str, *, method: str = "POST", wait: float = 5.0, **kwargs: Any) -> Any:
+        """One request by somebody else; the server works on for ``wait`` seconds."""
+        loop = VirtualLoop(self.time)
+        self.loop = loop
+        seen = len(self.emulator.requests)
+
+        async def go() -> Any:
+            async with httpx.AsyncClient(
+                transport=_Transport(app=self.emulator.asgi), base_url="http://emulator/api/"
+            ) as client:
+                headers = {"Authorization": f"Bearer {self.emulator.global_key}"}
+                answer = await client.request(method, route, headers=headers, **kwargs)
+                await asyncio.sleep(wait)
+                return answer.json()["data"]
+
+        try:
+            return loop.run_until_complete(go())
+        finally:
+            del self.emulator.requests[seen:]  # these are not ours
+            self.time = loop.virtual
+            self.loop = None
+            loop.close()
+
+    def crash_at(self, wanted: int, point: str = "") -> str | None:
+        """One pass that dies at the ``wanted``-th named point; returns the point's name, or ``None`` if it lived.
+
+        With ``point`` only passages of that one count.
+        """
         passed = 0
         died = ""
 
         def hook(name: str) -> None:
             nonlocal passed, died
-            passed += 1
-            if passed >= wanted:
+            passed += point in ("", name)
+            if died or passed >= wanted:
                 died = died or name
                 raise Crash(name)
 
         points.install(hook)
         try:
-            self.sync()
+            self.run(lambda engine: engine.sync())
         except BaseException as error:
             if not died:
                 raise
@@ -212,6 +292,10 @@ class World:
         finally:
             points.install(None)
         return died or None
+
+    def crash_on(self, point: str, nth: int = 1) -> str | None:
+        """One pass that dies at the ``nth`` passage of a point."""
+        return self.crash_at(nth, point)
 
     # ------------------------------------------------------------ looking
 

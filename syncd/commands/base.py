@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -186,7 +186,7 @@ class Command(click.Command):
                     formatter.write_dl(rows)
 
 
-class DurationType(click.ParamType):
+class DurationType(click.ParamType[float]):
     """A length of time as the configuration writes it: 30s, 5m, 1h30m."""
 
     name = "duration"
@@ -224,24 +224,20 @@ def chosen_sources(config: Config, names: Iterable[str], *, also: Iterable[str] 
     wanted = list(dict.fromkeys(names))
     for name in wanted:
         if name not in known and name not in also:
-            unknown(f'there is no source "{name}"', name, [*known, *also], "sources")
+            raise unknown(f'there is no source "{name}"', name, [*known, *also], "sources")
     return wanted or None
 
 
-def unknown(message: str, word: str, known: Iterable[str], noun: str) -> NoReturn:
-    """Refuse a word, telling the nearest known ones.
-
-    Raises:
-        UsageError: always.
-    """
+def unknown(message: str, word: str, known: Iterable[str], noun: str) -> UsageError:
+    """The error that refuses a word and tells the nearest known ones."""
     import difflib
 
     candidates = sorted(set(known))
     near = difflib.get_close_matches(word, candidates, n=1, cutoff=0.5)
     if near:
-        raise UsageError(f'{message}; did you mean "{near[0]}"?')
+        return UsageError(f'{message}; did you mean "{near[0]}"?')
     shown = ", ".join(candidates[:12]) + (", …" if len(candidates) > 12 else "")
-    raise UsageError(message, hint=f"{noun}: {shown}" if candidates else "")
+    return UsageError(message, hint=f"{noun}: {shown}" if candidates else "")
 
 
 def as_usage_error(error: click.ClickException) -> SyncdError:

@@ -22,9 +22,7 @@ def emulator(**options: object) -> int:
     """Its first line on stdout is a JSON document with base_url and the keys."""
     from syncd.emulator import main
 
-    arguments = [
-        f"--{name.replace('_', '-')}={value}" for name, value in options.items() if value is not None
-    ]
+    arguments = [f"--{name.replace('_', '-')}={value}" for name, value in options.items() if value is not None]
     try:
         return main(arguments)
     except SystemExit as error:  # argparse

@@ -42,7 +42,7 @@ def explain(ctx: click.Context, code: str | None) -> None:
         return
     found = [(kind, table[code]) for kind, table in TABLES.items() if code in table]
     if not found:
-        unknown(f'there is no code "{code}"', code, [c for table in TABLES.values() for c in table], "codes")
+        raise unknown(f'there is no code "{code}"', code, [c for table in TABLES.values() for c in table], "codes")
     kind, e = found[0]
     lines = Lines((e.meaning, f"What to do: {e.remedy}"), title=f"{e.code}: {e.title}")
     globals_of(ctx).show(Report("explain", {"codes": [_data(kind, e)]}, (lines,)))

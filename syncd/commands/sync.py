@@ -70,9 +70,7 @@ def display_for(given: Globals, progress: Progress) -> Display:
     return live.Lines(progress, given.err)
 
 
-async def _sync(
-    given: Globals, config: Config, names: list[str] | None, timeout: float, wait: float | None
-) -> int:
+async def _sync(given: Globals, config: Config, names: list[str] | None, timeout: float, wait: float | None) -> int:
     import signal
 
     from syncd import service

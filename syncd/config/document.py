@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from syncd.config.kinds import looks_like_key
+from syncd.config.kinds import describe
 from syncd.config.lines import Lines, Where
 from syncd.config.problems import Problems, did_you_mean
 from syncd.config.schema import SOURCE, SUBTABLES, TABLES, Keys
@@ -19,7 +19,6 @@ def parse(text: str, problems: Problems) -> tuple[Table, Lines] | None:
     """Return the tables of a TOML text and where their keys stand, or None after reporting why not."""
     import tomli
 
-    text = text.replace("\r\n", "\n")
     try:
         tables = tomli.loads(text)
     except tomli.TOMLDecodeError as error:
@@ -101,15 +100,7 @@ def unknown(what: str, key: str, known: Iterable[str]) -> str:
     """Say that ``key`` is unknown, and what was probably meant."""
     home = _HOMES.get(key)
     hint = f"; it belongs into {home}" if home else did_you_mean(key, known)
-    return f"unknown {what} {quoted(key)}{hint}"
-
-
-def quoted(key: str) -> str:
-    """A key as a message shows it: on one line, short, and never a secret."""
-    if looks_like_key(key):
-        return "(what looks like an API key)"
-    printable = "".join(character if character.isprintable() else "?" for character in key)
-    return f'"{printable if len(printable) <= 60 else printable[:57] + "..."}"'
+    return f"unknown {what} {describe(key)}{hint}"
 
 
 def _homes() -> dict[str, str]:

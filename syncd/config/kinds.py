@@ -53,17 +53,20 @@ def describe(value: object) -> str:
         if looks_like_key(value):
             return "what looks like an API key"
         shown = value if len(value) <= 60 else value[:57] + "..."
-        return '"' + "".join(_shown(character) for character in shown) + '"'
+        return '"' + printable(shown.replace("\\", "\\\\").replace('"', '\\"')) + '"'
     if isinstance(value, list):
         return "a list"
     return "a table" if isinstance(value, dict) else "a date or time"
 
 
-def _shown(character: str) -> str:
-    """A character as TOML would write it inside quotes; what cannot be printed as an escape."""
-    if character in '"\\':
-        return "\\" + character
-    return character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+def printable(text: str) -> str:
+    """``text`` on one line: characters that cannot be printed are written as escapes."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+        for character in text
+    )
 
 
 def _text(value: object, what: str = "a text in quotes") -> str:

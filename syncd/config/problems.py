@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import NoReturn
 
+from syncd.config.kinds import printable
 from syncd.errors import ConfigError
 
 
@@ -42,11 +43,11 @@ class Problems:
 
     def fail(self) -> NoReturn:
         """Raise ``ConfigError`` with every problem."""
-        problems = self._lines(self._in_file) + [f"environment: {text}" for text in self._in_environment]
+        problems = self._lines(self._in_file) + [f"environment: {printable(text)}" for text in self._in_environment]
         raise ConfigError(problems, hint="correct the configuration and try again; `syncd check` reads it offline")
 
     def _lines(self, found: list[tuple[int, str]]) -> list[str]:
-        return [f"{self._file}:{line}: {text}" for line, text in sorted(found, key=lambda item: item[0])]
+        return [printable(f"{self._file}:{line}: {text}") for line, text in sorted(found, key=lambda item: item[0])]
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -15,7 +15,7 @@ from syncd.emulator.core import Core, loads
 def snapshot(core: Core) -> list[dict[str, Any]]:
     """Every collection with its state, texts and the hash of its bytes, in the order they were made."""
     texts: dict[str, list[str]] = {}
-    for row in core.store.all("select collection, q from datas order by chunk_index, n"):
+    for row in core.store.all("select collection, q from datas order by collection, chunk_index, n"):
         texts.setdefault(row["collection"], []).append(row["q"])
     return [_shape(row, texts.get(row["id"], [])) for row in core.store.all("select * from collections order by n")]
 

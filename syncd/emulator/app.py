@@ -103,7 +103,7 @@ class App:
             return text_reply(413, f"Body exceeded {BODY_MEGABYTES.get(name, 1)}mb limit")
         try:
             call.body, call.body_is_object = read_json(incoming.raw, headers.get("content-type", ""))
-        except ValueError:
+        except (ValueError, RecursionError):
             return text_reply(400, "Invalid JSON")
         call.upload = incoming.upload
         try:
@@ -114,8 +114,6 @@ class App:
             answer = route(call)
         except ApiError as error:
             return failure(error, self._core.dialect)
-        except RecursionError:
-            return failure(thrown("Maximum call stack size exceeded"), self._core.dialect)
         return answer if isinstance(answer, Reply) else success(answer)
 
     def _authorize(self, call: Call, header: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -65,13 +66,14 @@ def page_of(body: dict[str, Any], cap: int) -> Page:
 
 
 def _number(value: Any) -> float | None:
-    """JavaScript's Number(); None for NaN, 0 for null and empty texts."""
+    """JavaScript's Number(); None for NaN and infinity, 0 for null and empty texts."""
     if value is None or value == "":
         return 0.0
     try:
-        return float(value)
-    except (TypeError, ValueError):
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
         return None
+    return number if math.isfinite(number) else None
 
 
 def window(page: Page, total: int) -> tuple[int, int]:

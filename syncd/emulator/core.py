@@ -52,7 +52,7 @@ class RequestRecord:
 class Queue(Protocol):
     """What the rest needs of the training queue."""
 
-    def add(self, seqs: list[int]) -> None:
+    def add(self, mode: str, seqs: list[int]) -> None:
         """Take up new tasks."""
 
     def forget(self, collection_id: str) -> None:

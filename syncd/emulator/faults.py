@@ -151,14 +151,17 @@ class FaultBook:
 
         ``match`` is a part of "METHOD path" for request faults and of a collection's name for training and search
         faults ("" or "*", and the default for the latter two, mean any). ``times`` defaults to once, except for
-        faults that lie about certain collections in searches: those stand until they are removed.
+        faults that lie about certain collections in searches: those stand until they are removed, as all do with
+        a negative number.
         """
         if kind not in KINDS:
             raise ValueError(f"unknown fault {kind!r}; known are {', '.join(sorted(KINDS))}")
         if kind not in REQUEST_KINDS and match == "localFile":
             match = ""
-        if times is None and kind not in _STANDING:
-            times = 1
+        if times is None:
+            times = None if kind in _STANDING else 1
+        elif times < 0:
+            times = None
         fault = Fault(self._next, kind, match, times, after, params)
         self._next += 1
         self._armed.append(fault)

@@ -10,6 +10,7 @@ import asyncio
 import json
 import sqlite3
 from collections import deque
+from dataclasses import dataclass, field
 from typing import Any
 
 from syncd.emulator import library
@@ -22,6 +23,23 @@ from syncd.emulator.ranking import indexed_text
 RETRIES = 5  # tries of a task, fastgpt-api.md 4.2
 
 
+@dataclass(slots=True)
+class _Lane:
+    """Tasks of one kind: those that wait, and how many are being worked on."""
+
+    waiting: deque[int] = field(default_factory=deque)
+    running: int = 0
+
+
+def _lanes() -> dict[str, _Lane]:
+    """Parsing and embedding have workers of their own on the real server (fastgpt-api.md 4.2)."""
+    return {"parse": _Lane(), "chunk": _Lane()}
+
+
+def _lane_of(mode: str) -> str:
+    return "chunk" if mode == "chunk" else "parse"
+
+
 class Trainer:
     """Carries out the tasks of one emulator."""
 
@@ -29,8 +47,7 @@ class Trainer:
         self._core = core
         self._loop: asyncio.AbstractEventLoop | None = None
         self._generation = 0
-        self._running = 0
-        self._queue: deque[int] = deque()
+        self._lanes = _lanes()
         self._plans: dict[str, Fault] = {}
 
     def attach(self) -> None:
@@ -40,25 +57,23 @@ class Trainer:
             return
         self._loop = loop
         self._generation += 1
-        self._running = 0
         self._core.forget_history()
-        self._queue = deque(
-            row["seq"] for row in self._core.store.all("select seq from tasks where retry > 0 and stuck = 0 order by 1")
-        )
+        self._lanes = _lanes()
+        for row in self._core.store.all("select seq, mode from tasks where retry > 0 and stuck = 0 order by seq"):
+            self._lanes[_lane_of(row["mode"])].waiting.append(row["seq"])
         for row in self._core.store.all("select id from datasets where delete_time is not null"):
             self.purge_later(row["id"], 0.0)
         self._pump()
 
     def reset(self) -> None:
         """The store has been emptied."""
-        self._queue.clear()
+        self._lanes = _lanes()
         self._plans.clear()
         self._generation += 1
-        self._running = 0
 
-    def add(self, seqs: list[int]) -> None:
+    def add(self, mode: str, seqs: list[int]) -> None:
         """Take up new tasks."""
-        self._queue.extend(seqs)
+        self._lanes[_lane_of(mode)].waiting.extend(seqs)
         self._pump()
 
     def forget(self, collection_id: str) -> None:
@@ -84,31 +99,33 @@ class Trainer:
         if self._loop is None or self._loop.is_closed():
             return
         options = self._core.options
-        while self._queue and self._running < options.workers:
-            seq = self._queue.popleft()
-            task = self._task(seq)
-            if task is None:
-                continue
-            self._running += 1
-            delay = options.chunk_seconds if task["mode"] == "chunk" else options.training_seconds
-            if task["mode"] == "parse":
-                delay += self._plan(task)
-            self._loop.call_later(delay, self._finish, self._generation, seq)
+        for name, lane in self._lanes.items():
+            while lane.waiting and lane.running < options.workers:
+                seq = lane.waiting.popleft()
+                task = self._task(seq)
+                if task is None:
+                    continue
+                lane.running += 1
+                delay = options.chunk_seconds if name == "chunk" else options.training_seconds
+                if task["mode"] == "parse":
+                    delay += self._plan(task)
+                self._loop.call_later(delay, self._finish, self._generation, name, seq)
 
     def _plan(self, task: sqlite3.Row) -> float:
         """Choose the fault of this collection's training; returns the extra seconds it asks for."""
         row = self._core.collection(task["collection"])
         fault = self._core.faults.for_training(row["name"]) if row is not None else None
         if fault is None:
+            self._plans.pop(task["collection"], None)  # a retry is not struck again by the old one
             return 0.0
         self._plans[task["collection"]] = fault
         return fault.number("seconds", 10.0) if fault.kind == "train_slow" else 0.0
 
-    def _finish(self, generation: int, seq: int) -> None:
+    def _finish(self, generation: int, lane: str, seq: int) -> None:
         """A worker's time for a task is over: its effect happens now."""
         if generation != self._generation:
             return
-        self._running -= 1
+        self._lanes[lane].running -= 1
         try:
             task = self._task(seq)
             row = self._core.collection(task["collection"]) if task is not None else None
@@ -206,11 +223,13 @@ class Trainer:
             if after is not None:
                 self._core.emit("failed", after)
         elif self._loop is not None:
-            self._loop.call_later(self._core.options.retry_seconds, self._again, self._generation, task["seq"])
+            self._loop.call_later(
+                self._core.options.retry_seconds, self._again, self._generation, task["mode"], task["seq"]
+            )
 
-    def _again(self, generation: int, seq: int) -> None:
+    def _again(self, generation: int, mode: str, seq: int) -> None:
         if generation == self._generation:
-            self.add([seq])
+            self.add(mode, [seq])
 
 
 def add_tasks(core: Core, row: sqlite3.Row, mode: str, rows: list[dict[str, Any]]) -> None:
@@ -238,7 +257,7 @@ def add_tasks(core: Core, row: sqlite3.Row, mode: str, rows: list[dict[str, Any]
             seqs.append(int(cursor.lastrowid or 0))
         if seqs:
             library.count(core, row["id"], task_amount=len(seqs))
-    core.queue.add(seqs)
+    core.queue.add(mode, seqs)
 
 
 def insert_data(core: Core, row: sqlite3.Row, q: str, a: str, chunk_index: int, extra: list[str]) -> str:

@@ -109,7 +109,8 @@ def retry(call: Call) -> dict[str, Any]:
                 error_amount=-int(failed),
                 final_amount=-int(failed and task["retry"] <= 0),
             )
-    core.queue.add([task["seq"] for task in tasks])
+    for task in tasks:
+        core.queue.add(task["mode"], [task["seq"]])
     return {}
 
 

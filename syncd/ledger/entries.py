@@ -232,3 +232,8 @@ def path_with_hash(conn: sqlite3.Connection, source: str, sha256: str) -> str | 
         (source, sha256),
     ).fetchone()
     return str(row[0]) if row else None
+
+
+def is_gone(conn: sqlite3.Connection, document_id: int) -> bool:
+    """Whether the document's file is known to have vanished."""
+    return bool(conn.execute("select gone from documents where id = ?", (document_id,)).fetchone()[0])

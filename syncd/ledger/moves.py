@@ -23,6 +23,8 @@ from syncd.models import (
     RevisionId,
 )
 
+LATE = 600.0  # seconds after which an upload that was given up does not arrive any more
+
 
 class StaleMove(SyncdError):
     """A revision was not in the state from which it should have been moved."""
@@ -89,7 +91,13 @@ def send_again(conn: sqlite3.Connection, revision: Revision, now: float) -> str:
         ),
         "send again",
     )
+    _watch(conn, now)
     return attempt
+
+
+def _watch(conn: sqlite3.Connection, now: float) -> None:
+    """An upload that was given up may arrive yet: the datasets are to be surveyed once that is over (rule 11)."""
+    conn.execute("insert or replace into meta values ('survey_at', ?)", (str(now + LATE),))
 
 
 def count_absence(conn: sqlite3.Connection, revision: Revision) -> None:
@@ -116,19 +124,38 @@ def identified(conn: sqlite3.Connection, revision: Revision, collection_id: Coll
     _event(conn, revision.document_id, now, "uploaded", revision.id, collection_id)
 
 
-def rebind(conn: sqlite3.Connection, revision: Revision, collection_id: CollectionId) -> None:
-    """The same revision lives under another id now (re-training on the server, rule 12)."""
+def published(conn: sqlite3.Connection, revision: Revision, collection_id: CollectionId, now: float) -> None:
+    """Outcome: the upload is this collection, and a later run of this ledger has shown it already (rule 24)."""
     _one(
         conn.execute(
-            "update revisions set collection_id = ?, visible = 1 where id = ? and state not in ('uploading', 'deleted')",
+            "update revisions set state = 'proving', flip = 'forward', collection_id = ?, visible = 1,"
+            " reason = 'adopted' where id = ? and state = 'uploading'",
             (collection_id, revision.id),
+        ),
+        "published",
+    )
+    _event(conn, revision.document_id, now, "adopted", revision.id, collection_id)
+
+
+def rebind(conn: sqlite3.Connection, revision: Revision, collection_id: CollectionId, *, visible: bool) -> None:
+    """The same revision lives under another id now (re-training on the server, rule 12); its proof is stale."""
+    _one(
+        conn.execute(
+            "update revisions set collection_id = ?, visible = ?, reprove = (state = 'verified')"
+            " where id = ? and state not in ('uploading', 'deleted')",
+            (collection_id, int(visible), revision.id),
         ),
         "rebind",
     )
+    conn.execute("update documents set at_rest = 0 where id = ? and gone = 0", (revision.document_id,))
 
 
-def never_sent(conn: sqlite3.Connection, revision: Revision, now: float, reason: str) -> None:
-    """Outcome: the server has no such upload and shall not get it."""
+def never_sent(
+    conn: sqlite3.Connection, revision: Revision, now: float, reason: str, *, late: bool = False
+) -> None:
+    """Outcome: the server has no such upload and shall not get it; ``late``: it may arrive all the same."""
+    if late:
+        _watch(conn, now)
     _one(
         conn.execute(
             "update revisions set state = 'deleted', deleted_at = ?, reason = ? where id = ? and state = 'uploading'",
@@ -276,6 +303,10 @@ def wake_sharers(conn: sqlite3.Connection, revision_id: str) -> None:
         " (select collection_id from revisions where id = ?))",
         (revision_id,),
     )
+    conn.execute(
+        "update documents set at_rest = 0 where at_rest = 1 and gone = 0 and id in"
+        " (select document from revisions where reprove = 1)"
+    )
 
 
 # ---------------------------------------------------------------- failure
@@ -367,6 +398,14 @@ def retire(
     _event(conn, revision.document_id, now, "retired", revision.id, reason)
 
 
+def supersede(conn: sqlite3.Connection, candidate: Revision, now: float) -> None:
+    """A candidate nobody sees gives way to another one; what may be under way is looked for later."""
+    if candidate.collection_id is None:
+        never_sent(conn, candidate, now, "superseded", late=True)
+    else:
+        retire(conn, candidate, "superseded", now, 0.0, vanished=False, source="")
+
+
 def hidden(conn: sqlite3.Connection, revision: Revision) -> None:
     """Outcome: search does not see it any more."""
     conn.execute("update revisions set visible = 0 where id = ?", (revision.id,))
@@ -377,7 +416,16 @@ def vanished(conn: sqlite3.Connection, document_id: int) -> None:
     _gone(conn, document_id)
 
 
+def _forget_signature(conn: sqlite3.Connection, document_id: int) -> None:
+    """A directory that comes back just as it was must be looked into: its documents are gone in here."""
+    conn.execute(
+        "update directories set signature = null where id = (select directory from documents where id = ?)",
+        (document_id,),
+    )
+
+
 def _gone(conn: sqlite3.Connection, document_id: int) -> None:
+    _forget_signature(conn, document_id)
     conn.execute(
         "update documents set gone = 1, at_rest = 1, note = null, note_reason = '', quarantine = null,"
         " next_try_at = null, attempts = 0 where id = ?",
@@ -390,6 +438,16 @@ def begin_delete(conn: sqlite3.Connection, revision: Revision) -> None:
     _one(
         conn.execute("update revisions set delete_sent = 1 where id = ? and state = 'retired'", (revision.id,)),
         "begin delete",
+    )
+
+
+def keep(conn: sqlite3.Connection, revision: Revision, until: float | None) -> None:
+    """It may not be deleted now; asked again at ``until``, or never by itself."""
+    _one(
+        conn.execute(
+            "update revisions set delete_after = ? where id = ? and state = 'retired'", (until, revision.id)
+        ),
+        "keep",
     )
 
 
@@ -406,8 +464,15 @@ def deleted(conn: sqlite3.Connection, revision: Revision, now: float) -> None:
 
 
 def lost(conn: sqlite3.Connection, revision: Revision, now: float, reason: str) -> None:
-    """Somebody else deleted it: it is gone whatever its state was, and the document has work again."""
+    """Somebody else deleted it: it is gone whatever its state was, and the document has work again.
+
+    In the middle of a flip nobody knows whether the serving version was hidden already: it is to be shown again.
+    """
     wake_sharers(conn, revision.id)
+    if revision.flip is not None:
+        conn.execute(
+            "update revisions set visible = 0 where document = ? and state = 'verified'", (revision.document_id,)
+        )
     _one(
         conn.execute(
             "update revisions set state = 'deleted', deleted_at = ?, visible = 0, flip = null, reason = ?"
@@ -469,14 +534,32 @@ def begin_rollback(conn: sqlite3.Connection, old: Revision, current: Revision, n
     _event(conn, old.document_id, now, "rolled-back", old.id)
 
 
-def stays_visible(conn: sqlite3.Connection, revision: Revision) -> None:
+def stays_visible(conn: sqlite3.Connection, revision: Revision, reason: str) -> None:
     """The flip back found no old version: what is shown goes on being shown, and its proof stays open (rule 1)."""
     _one(
         conn.execute(
-            "update revisions set flip = 'done' where id = ? and state = 'proving' and flip = 'back'", (revision.id,)
+            "update revisions set flip = 'done', reason = ? where id = ? and state = 'proving' and flip = 'back'",
+            (reason, revision.id),
         ),
         "stays visible",
     )
+
+
+def distrust(conn: sqlite3.Connection, revision: Revision, reason: str, now: float) -> None:
+    """The only version anybody can see failed its proof: it serves on, as content that no file has.
+
+    So the planner replaces it at once, and the first replacement that is proven retires it (law 1 before law 7).
+    """
+    _one(
+        conn.execute(
+            "update revisions set state = 'verified', flip = null, visible = 1, settings = '', verified_at = null,"
+            " weak = ?, reason = 'distrusted' where id = ? and state = 'proving'",
+            (reason, revision.id),
+        ),
+        "distrust",
+    )
+    conn.execute("update documents set at_rest = 0 where id = ?", (revision.document_id,))
+    _event(conn, revision.document_id, now, "distrusted", revision.id, reason)
 
 
 def relink(
@@ -498,6 +581,7 @@ def relink(
             "update documents set gone = 1, at_rest = 1, note = null, quarantine = null where id = ?",
             (revision.document_id,),
         )
+        _forget_signature(conn, revision.document_id)
         _event(conn, target_id, now, "moved", revision.id, f"from {origin.path}")
 
 

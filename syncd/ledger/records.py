@@ -225,7 +225,7 @@ def proofs_of(conn: sqlite3.Connection, path: str, source: str | None = None) ->
         "select p.at, p.revision, p.passed, p.weak, q.query, q.mode, q.verdict, q.rank, q.score from proofs p"
         " join revisions r on r.id = p.revision join documents d on d.id = r.document"
         " left join probe_results q on q.proof = p.id"
-        " where d.path = ? and (? is null or d.source = ?) order by p.id, q.id",
+        " where d.path = ? and (? is null or d.source = ?) order by p.id, q.rowid",
         (path, source, source),
     )
 

@@ -74,6 +74,11 @@ def known_ledgers(conn: sqlite3.Connection, name: str) -> set[str]:
     return {row[0] for row in conn.execute("select ledger from ledgers where source = ?", (name,))}
 
 
+def forget_survey(conn: sqlite3.Connection) -> None:
+    """The datasets were surveyed, as was due."""
+    conn.execute("delete from meta where key = 'survey_at'")
+
+
 # ---------------------------------------------------------------- folders
 
 
@@ -174,6 +179,7 @@ def adopt(
     state: State,
     *,
     visible: bool,
+    serving: bool,
     placed: str,
     now: float,
     grace: float,
@@ -182,7 +188,8 @@ def adopt(
 ) -> None:
     """Take a collection of ours into a ledger that did not know it (rule 25); never straight to ``verified``.
 
-    A visible one enters ``proving`` with its flip done, a hidden one ``indexing`` or ``retired``.
+    A visible one enters ``proving`` with its flip done, or before its end when the ledger knows another version that
+    serves (``serving``) and may be visible too; a hidden one enters ``indexing`` or ``retired``.
     """
     conn.execute(
         "insert or ignore into documents (uuid, source, path, directory, disk_name, first_seen_at)"
@@ -209,7 +216,7 @@ def adopt(
             dataset_id,
             collection_id,
             placed,
-            "done" if state is State.PROVING else None,
+            None if state is not State.PROVING else "forward" if serving else "done",
             int(visible),
             now,
             now if retired else None,

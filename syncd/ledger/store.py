@@ -201,6 +201,7 @@ class Ledger:
         with self.transaction("identity"):
             self.conn.execute("update meta set value = ? where key = 'ledger_id'", (str(uuid.uuid4()),))
             self.conn.execute("delete from meta where key = 'is_backup'")
+            self.conn.execute("insert or replace into meta values ('survey_at', '0')")
             self.conn.execute("update sources set adopted_at = null")
         self.id = self.meta("ledger_id")
 

@@ -8,11 +8,13 @@ import sqlite3
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 
-from syncd.models import FileSnapshot, KnownFile
+from syncd.models import DocumentKey, FileSnapshot, KnownFile
 from syncd.scan import KnownTree
 
 
-def known_tree(conn: sqlite3.Connection, source: str, settings_of: Callable[[str], str]) -> KnownTree:
+def known_tree(
+    conn: sqlite3.Connection, source: str, settings_of: Callable[[str], str], placement_of: Callable[[str], str]
+) -> KnownTree:
     """The memory of one source, to be compared with the disk.
 
     Args:
@@ -20,6 +22,7 @@ def known_tree(conn: sqlite3.Connection, source: str, settings_of: Callable[[str
         source: the source's name.
         settings_of: the settings hash a path has under the present configuration; a file that rests under
             other settings does not rest any more.
+        placement_of: where on the server, and with which tags, a path belongs under the present configuration.
     """
     ids: dict[str, int] = {}
     signatures: dict[str, tuple[bytes, int]] = {}
@@ -49,11 +52,12 @@ def known_tree(conn: sqlite3.Connection, source: str, settings_of: Callable[[str
                 mtime_ns=mtime_ns,
                 inode=inode,
                 sha256=sha256,
-                at_rest=bool(at_rest) and settings == settings_of(path),
+                at_rest=bool(at_rest) and settings == settings_of(path) and placed in (None, placement_of(path)),
             )
-            for disk_name, size, mtime_ns, inode, sha256, at_rest, settings, path in conn.execute(
-                "select disk_name, size, mtime_ns, inode, sha256, at_rest, settings, path"
-                " from documents where directory = ? and gone = 0",
+            for disk_name, size, mtime_ns, inode, sha256, at_rest, settings, path, placed in conn.execute(
+                "select d.disk_name, d.size, d.mtime_ns, d.inode, d.sha256, d.at_rest, d.settings, d.path, r.placed"
+                " from documents d left join revisions r on r.document = d.id and r.state = 'verified'"
+                " where d.directory = ? and d.gone = 0",
                 (directory_id,),
             )
         }
@@ -164,3 +168,13 @@ def paths_of(conn: sqlite3.Connection, source: str, disk_names: Iterable[str]) -
         if row:
             found.append(str(row[0]))
     return found
+
+
+def disk_name(conn: sqlite3.Connection, key: DocumentKey) -> str | None:
+    """A document's path as the disk spelt it when it was last seen."""
+    row = conn.execute(
+        "select x.path, d.disk_name from documents d join directories x on x.id = d.directory"
+        " where d.source = ? and d.path = ?",
+        (key.source, key.path),
+    ).fetchone()
+    return None if row is None else posixpath.join(os.fsdecode(row[0]), os.fsdecode(row[1]))

@@ -42,6 +42,11 @@ def moment(at: float | None, none: str = "-") -> str:
     return none if at is None else datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
+def minute(at: float | None, none: str = "-") -> str:
+    """A moment for tables of people: in the local time zone, to the minute."""
+    return none if at is None else datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M")
+
+
 def lasting(seconds: float) -> str:
     """A length of time, to two figures that matter: "0.4 s", "12 s", "3 min 5 s", "2 h 10 min", "3 d 4 h"."""
     if seconds < 9.95:
@@ -71,14 +76,13 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(
-        c if c == "\n" or c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii")
-        for c in text
+        c if c == "\n" or c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in text
     )
 
 
 def one_line(text: str) -> str:
-    """Text for a cell or a list: blanks of any kind folded, then made printable."""
-    return printable(" ".join(text.split()))
+    """Text for a cell or a list: blanks of any kind folded, byte order marks left out, then made printable."""
+    return printable(" ".join(text.replace("\ufeff", "").split()))
 
 
 def shorten(text: str, most: int) -> str:
@@ -92,6 +96,19 @@ def shorten(text: str, most: int) -> str:
             break
         kept += character
     return kept.rstrip() + "…"
+
+
+def telling_line(text: str, question: str) -> str:
+    """The line of a passage that shares most with a question, the first of equals; one line, byte order marks gone."""
+    folded = question.casefold()
+    grams = {folded[i : i + 3] for i in range(max(len(folded) - 2, 1))}
+    lines = [one_line(line) for line in text.splitlines()]
+
+    def shared(line: str) -> int:
+        low = line.casefold()
+        return len(grams & {low[i : i + 3] for i in range(len(low))})
+
+    return max(filter(None, lines), key=shared, default="")
 
 
 def width(text: str) -> int:

@@ -166,12 +166,15 @@ def _parts(
     )
     parts += _remarked(remarks.found["shared"], "duplicate", "its text is found in an equal document")
     parts += _remarked(remarks.found["outranked"], "outranked", "others come first, or one kind of search misses it")
+    said = summary(outcome.counts)
     if stopped:
-        parts.append(Lines((f"stopped by {stopped} after {lasting(total)}; the next `syncd sync` goes on from here",)))
-    parts.append(Lines((f"{'' if stopped else f'done in {lasting(total)}: '}{summary(outcome.counts)}",)))
-    if exit_code != EXIT_OK and not stopped:
-        title = EXIT_CODES[str(exit_code)].title if str(exit_code) in EXIT_CODES else "see above"
-        parts.append(Lines((f"exit code {exit_code}: {title} (`syncd explain {exit_code}`)",)))
+        last = [f"stopped by {stopped} after {lasting(total)}: {said}", "the next `syncd sync` goes on from here"]
+    else:
+        last = [f"done in {lasting(total)}: {said}"]
+        if exit_code != EXIT_OK:
+            title = EXIT_CODES[str(exit_code)].title if str(exit_code) in EXIT_CODES else "see above"
+            last.append(f"exit code {exit_code}: {title} (`syncd explain {exit_code}`)")
+    parts.append(Lines(tuple(last)))
     return parts
 
 

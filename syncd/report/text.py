@@ -11,7 +11,7 @@ from syncd.report.model import Finding, Lines, Report, Table
 from syncd.report.terminal import Look
 
 _GAP = "  "
-_LABEL = 12  # columns for the word in front of a finding
+_LABEL = 13  # columns for the word in front of a finding
 
 
 def render(report: Report, look: Look) -> str:
@@ -89,7 +89,21 @@ def _drawn(table: Table, rows: list[tuple[str, ...]], look: Look) -> str:
     from rich.table import Table as Drawn
     from rich.text import Text
 
-    drawn = Drawn(box=SIMPLE_HEAD, title=table.title or None, title_justify="left", title_style="bold", pad_edge=False)
+    drawn = Drawn(
+        box=SIMPLE_HEAD,
+        title=table.title or None,
+        title_justify="left",
+        title_style="bold",
+        pad_edge=False,
+        show_edge=False,
+    )
+        box=SIMPLE_HEAD,
+        title=table.title or None,
+        title_justify="left",
+        title_style="bold",
+        pad_edge=False,
+        show_edge=False,
+    )
     for column in table.columns:
         drawn.add_column(column.title, justify="right" if column.right else "left", overflow="fold")
     for row in rows:
@@ -101,4 +115,5 @@ def _drawn(table: Table, rows: list[tuple[str, ...]], look: Look) -> str:
     console = Console(force_terminal=look.colour, no_color=not look.colour, highlight=False)
     with console.capture() as capture:
         console.print(drawn)
-    return capture.get()
+    # rich fills lines with blanks up to the width of the terminal.
+    return "\n".join(line.rstrip() for line in capture.get().splitlines())

@@ -189,6 +189,9 @@ def test_order_of_faults() -> None:
         assert (await bench.send("a.txt", "text")).status_code == 200
         assert (await bench.send("b.txt", "text")).status_code == 500
         assert faults.armed() == []
+        faults.add("error_500", match="", times=-1)
+        assert [(await bench.post(LIST)).status_code for _ in range(5)] == [500] * 5
+        faults.clear("error_500")
         with pytest.raises(ValueError, match="unknown fault"):
             faults.add("nonsense")
 
@@ -199,15 +202,11 @@ def test_chaos_is_seeded() -> None:
     """The same seed strikes the same requests, another one others."""
 
     async def scenario(bench: Bench) -> list[int]:
-        codes = []
-        for _ in range(200):
-            codes.append((await bench.post(LIST, {"datasetId": bench.dataset})).status_code)
-        return codes
+        body = {"datasetId": bench.dataset}
+        return [(await bench.post(LIST, body)).status_code for _ in range(200)]
 
     def run(seed: int) -> list[int]:
-        bench = Bench(seed=seed)
-        bench.emulator.faults.__init__("429:0.1,500:5%", seed)  # type: ignore[misc]
-        return list(bench.run(scenario))
+        return list(Bench(seed=seed, chaos="429:0.1,500:5%").run(scenario))
 
     first = run(1)
     assert first == run(1) != run(2)

@@ -45,7 +45,7 @@ def test_what_was_answered_survives_kill_9(tmp_path: Path) -> None:
     """After a kill everything that was answered is there, and its training resumes without being asked."""
     known: dict[str, str] = {}
     dataset = ""
-    for turn in range(4):
+    for turn in range(3):
         process, target = start(tmp_path, "0.2")
         dataset = dataset or target.dataset()
         for number in range(5):

@@ -6,11 +6,12 @@ import asyncio
 import json
 import selectors
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 import httpx
 
-from syncd.emulator import Emulator, EmulatorOptions
+from syncd.emulator import ConnectionDropped, Emulator, EmulatorOptions
 
 EPOCH = 1_700_000_000.0
 
@@ -66,10 +67,16 @@ class Bench:
         headers = {"Authorization": f"Bearer {self.emulator.global_key}"}
         async with httpx.AsyncClient(transport=transport, base_url="http://fastgpt/api/", headers=headers) as http:
             self.http = http
-            if not self.dataset:
-                body = {"name": "kb", "type": "dataset", "intro": "", "avatar": ""}
-                self.dataset = await self.ok("core/dataset/create", body)
+            while not self.dataset:
+                await self._create_dataset()
             return await scenario(self)
+
+    async def _create_dataset(self) -> None:
+        """Make the dataset; chaos may strike this request too."""
+        body = {"name": "kb", "type": "dataset", "intro": "", "avatar": ""}
+        with suppress(ConnectionDropped, TimeoutError, AssertionError):
+            async with asyncio.timeout(30):
+                self.dataset = await self.ok("core/dataset/create", body)
 
     async def post(self, path: str, body: Any = None) -> httpx.Response:
         return await self.http.post(path, json={} if body is None else body)

@@ -1,0 +1,45 @@
+"""`syncd backup`: a complete copy of the ledger, also while another syncd writes it."""
+
+from __future__ import annotations
+
+import click
+
+from syncd.commands import TABLE
+from syncd.commands.base import Command, globals_of
+from syncd.errors import LedgerError, UsageError
+
+
+@click.command("backup", cls=Command, help=TABLE["backup"].help)
+@click.argument("file")
+@click.pass_context
+def backup(ctx: click.Context, file: str) -> None:
+    """Write the copy to FILE, which must not exist."""
+    import os
+    from pathlib import Path
+
+    from syncd.ledger import Ledger
+    from syncd.report import Lines, Report
+    from syncd.report.human import size
+
+    given = globals_of(ctx)
+    config = given.load()
+    target = Path(file)
+    if os.path.lexists(target):
+        raise UsageError(f"{target} exists already and is left alone", hint="name a file that does not exist yet")
+    os.umask(0o077)  # a copy is as private as the ledger
+    ledger = Ledger(config.ledger.path, write=False)
+    try:
+        # SQLite takes the copying itself for writing; the file stays opened read-only all the same.
+        ledger.conn.execute("pragma query_only = off")
+        ledger.backup(target)
+    except LedgerError:
+        target.unlink(missing_ok=True)  # half a copy is worse than none
+        raise
+    finally:
+        ledger.close()
+    length = target.stat().st_size
+    said = Lines((f"{target}: a complete copy of the ledger, {size(length)}",))
+    given.show(Report("backup", {"path": str(target.absolute()), "bytes": length}, (said,)))
+
+
+COMMANDS = {"backup": backup}

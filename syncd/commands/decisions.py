@@ -1,0 +1,102 @@
+"""`syncd retry`, `release` and `rollback`: what a person decides."""
+
+from __future__ import annotations
+
+import click
+
+from syncd.commands import TABLE
+from syncd.commands.base import Command, chosen_sources, globals_of
+
+_SOURCE = click.option("--source", metavar="NAME", help="The source, when several have such a path.")
+
+
+@click.command("retry", cls=Command, help=TABLE["retry"].help)
+@click.argument("paths", metavar="[PATH]...", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="All that are quarantined or failing.")
+@_SOURCE
+@click.pass_context
+def retry(ctx: click.Context, paths: tuple[str, ...], everything: bool, source: str | None) -> None:
+    """The next pass tries them again."""
+    import time
+
+    from syncd import decisions
+    from syncd.commands.reading import by_source, find_document
+    from syncd.errors import UsageError
+    from syncd.ledger import Ledger
+    from syncd.report import Lines, Report
+    from syncd.report.human import count
+
+    if bool(paths) == everything:
+        raise UsageError("name documents, or give --all", hint="`syncd ls --state quarantined` lists them")
+    given = globals_of(ctx)
+    config = given.load()
+    chosen_sources(config, [source] if source else [])
+    ledger = Ledger(config.ledger.path)
+    try:
+        if everything:
+            number = decisions.retry(ledger, config, None, time.time(), source)
+        else:
+            keys = [find_document(config, ledger, path, source) for path in paths]
+            number = sum(
+                decisions.retry(ledger, config, group, time.time(), name) for name, group in by_source(keys).items()
+            )
+    finally:
+        ledger.close()
+    said = f"{count(number, 'document')} will be tried again by the next `syncd sync`" if number else "nothing to retry"
+    given.show(Report("retry", {"count": number}, (Lines((said,)),)))
+
+
+@click.command("release", cls=Command, help=TABLE["release"].help)
+@click.argument("source")
+@click.option("--emptied", is_flag=True, help="The folder was emptied on purpose.")
+@click.pass_context
+def release(ctx: click.Context, source: str, emptied: bool) -> None:
+    """Let exactly the deletions of SOURCE go that `syncd status` shows, once."""
+    import time
+
+    from syncd import decisions
+    from syncd.ledger import Ledger, remote
+    from syncd.report import Lines, Report
+    from syncd.report.human import count
+
+    given = globals_of(ctx)
+    config = given.load()
+    ledger = Ledger(config.ledger.path)
+    try:
+        chosen_sources(config, [source], also=remote.source_names(ledger.conn))
+        paths = decisions.release(ledger, source, time.time(), emptied=emptied)
+    finally:
+        ledger.close()
+    lines = [f"  {path}" for path in paths]
+    lines.append(f"{count(len(paths), 'deletion')} of {source} released; the next `syncd sync` carries them out")
+    given.show(Report("release", {"source": source, "emptied": emptied, "paths": paths}, (Lines(tuple(lines)),)))
+
+
+@click.command("rollback", cls=Command, help=TABLE["rollback"].help)
+@click.argument("path")
+@_SOURCE
+@click.pass_context
+def rollback(ctx: click.Context, path: str, source: str | None) -> int:
+    """Show the version of PATH before the last one again, without an upload."""
+    import asyncio
+
+    from syncd.report import Lines, Report
+
+    given = globals_of(ctx)
+    config = given.load()
+
+    async def work() -> tuple[str, str, str, int | None]:
+        from syncd import decisions, service
+        from syncd.commands.reading import find_document
+
+        async with service.engine(config) as engine, service.signals(engine.stop) as caught:
+            key = find_document(config, engine.ledger, path, source)
+            sentence = await decisions.rollback(engine, key.path, key.source)
+            return key.source, key.path, sentence, caught()
+
+    name, found, sentence, signal = asyncio.run(work())
+    given.show(Report("rollback", {"source": name, "path": found, "message": sentence}, (Lines((sentence,)),)))
+    return 0 if signal is None else 128 + signal
+
+
+COMMANDS = {"retry": retry, "release": release, "rollback": rollback}

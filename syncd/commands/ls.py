@@ -1,0 +1,115 @@
+"""`syncd ls`: documents and where they are, from the ledger; also while the service runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from syncd.commands import TABLE
+from syncd.commands.base import Command, chosen_sources, globals_of
+
+if TYPE_CHECKING:
+    from syncd.report import Report
+
+_STATES = ("waiting", "uploading", "indexing", "proving", "verified", "quarantined", "held", "retired", "deleted")
+
+
+@click.command("ls", cls=Command, help=TABLE["ls"].help)
+@click.argument("sources", metavar="[SOURCE]...", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Also documents that are deleted for good.")
+@click.option("--state", "states", multiple=True, type=click.Choice(_STATES), help="Only this state; repeatable.")
+@click.pass_context
+def ls(ctx: click.Context, sources: tuple[str, ...], everything: bool, states: tuple[str, ...]) -> None:
+    """One row per document."""
+    from syncd.commands.reading import ledger_if_any
+    from syncd.ledger import records, remote
+
+    given = globals_of(ctx)
+    config = given.load()
+    with ledger_if_any(config) as ledger:
+        known = [] if ledger is None else remote.source_names(ledger.conn)
+        names = chosen_sources(config, sources, also=known)
+        found = []
+        if ledger is not None:
+            found = records.documents(ledger.conn, names, everything=everything or "deleted" in states)
+    rows = [row for row in found if not states or row["state"] in states]
+    given.show(report(rows, synchronised=ledger is not None))
+
+
+def document(row: dict[str, Any]) -> dict[str, Any]:
+    """One row of the ledger as the contract has it."""
+    from syncd.report.human import iso
+
+    serving = None
+    if row["serving_collection_id"] is not None:
+        serving = {
+            "collection_id": row["serving_collection_id"],
+            "sha256": row["serving_sha256"],
+            "verified_at": iso(row["verified_at"]),
+        }
+    return {
+        "source": row["source"],
+        "path": row["path"],
+        "state": row["state"],
+        "collection_id": row["collection_id"],
+        "dataset_id": row["dataset_id"],
+        "sha256": row["sha256"] or None,
+        "size": row["size"],
+        "verified_at": iso(row["verified_at"]),
+        "attempts": row["attempts"],
+        "error": _error(row),
+        "serving": serving,
+        "weak": row["weak"] or None,
+        "note": row["note_reason"] or None,
+        "next_try_at": iso(row["next_try_at"]),
+    }
+
+
+def _error(row: dict[str, Any]) -> dict[str, str] | None:
+    if row["quarantine"] is not None:
+        return {"code": row["quarantine"], "message": row["quarantine_message"]}
+    if row["last_error_code"]:
+        return {"code": row["last_error_code"], "message": row["last_error"]}
+    return None
+
+
+def report(rows: list[dict[str, Any]], *, synchronised: bool) -> Report:
+    """The list."""
+    from syncd.report import Column, Report, Table
+    from syncd.report.human import minute, size
+
+    documents = [document(row) for row in rows]
+
+    def remark(row: dict[str, Any], shown: dict[str, Any]) -> str:
+        if shown["error"] is not None:
+            return f"{shown['error']['code']}: {shown['error']['message']}"
+        return row["note_reason"] or (f"weak proof: {row['weak']}" if row["weak"] else "")
+
+    several = len({row["source"] for row in rows}) > 1
+    table = Table(
+        (
+            *([Column("source")] if several else []),
+            Column("path"),
+            Column("state", toned=True),
+            Column("size", right=True),
+            Column("verified"),
+            Column("remark"),
+        ),
+        tuple(
+            (
+                *([row["source"]] if several else []),
+                row["path"],
+                row["state"],
+                size(row["size"]),
+                minute(row["verified_at"]),
+                remark(row, shown),
+            )
+            for row, shown in zip(rows, documents, strict=True)
+        ),
+        empty="no documents" if synchronised else "no documents: nothing was synchronised yet, `syncd sync` does it",
+    )
+    return Report("ls", {"documents": documents}, (table,))
+
+
+COMMANDS = {"ls": ls}

@@ -1,0 +1,94 @@
+"""`syncd verify`: proofs and golden questions again, for documents that serve."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from syncd.commands import TABLE
+from syncd.commands.base import Command, chosen_sources, globals_of
+
+if TYPE_CHECKING:
+    from syncd.config import Config
+    from syncd.report import Report
+
+
+@click.command("verify", cls=Command, help=TABLE["verify"].help)
+@click.argument("paths", metavar="[PATH]...", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="All documents; the same as naming none.")
+@click.option("--sample", metavar="N/T", help="A share of the documents, another one each day: 1/7.")
+@click.option("--source", metavar="NAME", help="Only this source.")
+@click.pass_context
+def verify(ctx: click.Context, paths: tuple[str, ...], everything: bool, sample: str | None, source: str | None) -> int:
+    """Failed questions make exit code 4."""
+    import asyncio
+
+    from syncd.errors import UsageError
+
+    if (bool(paths) + everything + (sample is not None)) > 1:
+        raise UsageError("paths, --all and --sample exclude each other")
+    given = globals_of(ctx)
+    config = given.load()
+    chosen_sources(config, [source] if source else [])
+    rows, problems, metrics, code = asyncio.run(_verify(config, paths, everything, sample, source))
+    given.show(_report(rows, problems, metrics, code))
+    return code
+
+
+async def _verify(
+    config: Config, paths: tuple[str, ...], everything: bool, sample: str | None, source: str | None
+) -> tuple[list[dict[str, Any]], list[str], dict[str, float], int]:
+    from syncd import golden, service, verify
+    from syncd.commands.reading import by_source, find_document
+    from syncd.errors import gravest
+
+    async with service.engine(config) as engine, service.signals(engine.stop) as caught:
+        if paths:
+            keys = [find_document(config, engine.ledger, path, source) for path in paths]
+            reports = [await verify.verify(engine, paths=group, source=name) for name, group in by_source(keys).items()]
+        else:
+            reports = [await verify.verify(engine, everything=everything, sample=sample, source=source)]
+        signal = caught()
+    rows = [row for report in reports for row in report.results]
+    problems = [problem for report in reports for problem in report.problems]
+    code = gravest({report.exit_code for report in reports}) if signal is None else 128 + signal
+    return rows, problems, golden.metrics([row["rank"] for row in rows]), code
+
+
+def _report(rows: list[dict[str, Any]], problems: list[str], metrics: dict[str, float], code: int) -> Report:
+    from syncd.report import Column, Finding, Level, Lines, Report, Table
+    from syncd.report.human import count, shorten
+
+    several = len({row["source"] for row in rows}) > 1
+    failed = [row for row in rows if row["verdict"] != "found"]
+    table = Table(
+        (
+            Column("document"),
+            Column("kind"),
+            Column("verdict", toned=True),
+            Column("rank", right=True),
+            Column("question"),
+        ),
+        tuple(
+            (
+                f"{row['source']}/{row['path']}" if several else row["path"],
+                row["kind"],
+                row["verdict"],
+                "-" if row["rank"] is None else str(row["rank"]),
+                shorten(" ".join(row["question"].split()), 70),
+            )
+            for row in failed
+        ),
+    )
+    documents = len({(row["source"], row["path"]) for row in rows})
+    figures = ", ".join(f"{name} {value:.3f}" for name, value in metrics.items())
+    said = f"{count(len(rows), 'question')} to {count(documents, 'document')}, {len(rows) - len(failed)} found"
+    parts: list[Any] = [table]
+    parts += [Finding(Level.WARNING, "question", problem) for problem in problems]
+    parts.append(Lines((said + (f"; {figures}" if rows else ""),)))
+    data = {"results": rows, "metrics": metrics, "problems": problems, "exit_code": code}
+    return Report("verify", data, tuple(parts))
+
+
+COMMANDS = {"verify": verify}

@@ -1,0 +1,229 @@
+"""The switch from the old version of a document to the new one, its proof, and the way back (rules 1, 2, 4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from sqlite3 import Connection
+
+from syncd.errors import Permanent, RemoteMissing
+from syncd.ledger import entries, moves, records
+from syncd.models import (
+    DocumentKey,
+    FileSnapshot,
+    Flip,
+    LedgerEntry,
+    Problem,
+    Proof,
+    Prove,
+    Restore,
+    Revision,
+    State,
+)
+from syncd.prove import Material
+from syncd.work import SourceState, Tools, Unproven
+
+ADOPTED = "adopted"
+ALONE = "alone"
+_LAST_ONE = frozenset({ADOPTED, ALONE})  # may be the only version anybody can see: never hidden without another one
+
+
+@dataclass(slots=True)
+class Flipping:
+    """From a compared, hidden candidate to a proven, visible version, or back."""
+
+    tools: Tools
+
+    async def prove(self, action: Prove, entry: LedgerEntry, snapshot: FileSnapshot | None) -> Proof | None:
+        """Finish the flip, search, and decide; or prove a serving revision again.
+
+        Raises:
+            Permanent: ``search-missing``, after the old version was shown again.
+            Unproven: search works for nothing here.
+        """
+        tools, revision = self.tools, action.revision
+        source = tools.sources[action.key.source]
+        if revision.state is State.VERIFIED:
+            return await self._prove_again(source, revision, snapshot)
+        old = entry.serving
+        if revision.flip is Flip.BACK:
+            await self._finish_back(action.key, revision, old)
+            return None
+        material = await tools.material(source, snapshot, revision)
+        weak = revision.weak
+        if revision.reason == ADOPTED:
+            assert revision.collection_id is not None  # noqa: S101 - it was adopted by its id
+            try:
+                weak = await tools.prover.compare(revision.collection_id, material)
+            except Permanent as error:
+                if not await self.withdraw(action.key, revision, old, error.message):
+                    raise
+                return None
+        if revision.flip is Flip.FORWARD:
+            await self._show(source, action.key, revision, old)
+        proof = await tools.prover.search(revision, source.config.verify, material, weak)
+        tools.progress.proof(action.key, proof)
+        if not proof.passed:
+            await self._missed(action.key, revision, old, proof)
+            return None
+        await tools.ledger.commit(
+            "verified",
+            lambda db: moves.verify(db, revision, proof, tools.now(), source.config.delete.grace),
+        )
+        tools.materials.pop(revision.id, None)
+        if old is not None:
+            tools.progress.counts["replaced"] += 1
+        tools.progress.count("verified", action.key, proof.weak)
+        return proof
+
+    # ------------------------------------------------------------ forward
+
+    async def _show(self, source: SourceState, key: DocumentKey, revision: Revision, old: Revision | None) -> None:
+        """Show the new one under its true name, see it visible, then hide the old one (rules 1 and 33)."""
+        tools = self.tools
+        assert revision.collection_id is not None  # noqa: S101
+        placement = source.policy.placement(key.path)
+        await tools.place(source, key, revision, forbid=False)
+        if old is not None and old.collection_id is not None:
+            await tools.see_visible(revision.collection_id)
+            try:
+                await tools.client.update(old.collection_id, forbid=True)
+            except RemoteMissing:
+                old_gone = old
+                await tools.ledger.commit(
+                    "old_lost", lambda db: moves.lost(db, old_gone, tools.now(), "deleted by somebody else")
+                )
+                old = None
+        await tools.ledger.commit("flipped", lambda db: moves.flipped(db, revision, placement, old))
+
+    # ------------------------------------------------------------ back
+
+    async def _missed(self, key: DocumentKey, revision: Revision, old: Revision | None, proof: Proof) -> None:
+        """Search misses what is shown: show the old one again, then blame whoever is to blame (rule 6)."""
+        tools = self.tools
+        only_one = old is None and revision.reason in _LAST_ONE
+        if not only_one:
+            only_one = not await self._turn_back(key, revision, old, proof.failure)
+        works = await tools.prover.control(revision)
+        if not works and old is not None and not only_one:
+            works = await self._is_found(old)
+        if not works:
+            raise Unproven(
+                f"{proof.failure}, and no other document of the dataset is found either",
+                hint="search or the embedding model of the server is in trouble; the next run proves again",
+            )
+        if only_one:
+            await self._distrust(key, revision, proof.failure)
+            return
+        raise Permanent(
+            Problem.SEARCH_MISSING,
+            proof.failure,
+            hint="`syncd history PATH` shows the probes; `syncd retry` tries again",
+        )
+
+    async def _is_found(self, old: Revision) -> bool:
+        for query, mode in entries.found_probes(self.tools.ledger.conn, old.id)[:2]:
+            hits = await self.tools.client.search_test(old.dataset_id, query, mode=mode)
+            if any(hit.collection_id == old.collection_id for hit in hits):
+                return True
+        return False
+
+    async def withdraw(self, key: DocumentKey, revision: Revision, old: Revision | None, reason: str) -> bool:
+        """Take a candidate out of its flip, whatever comes of it afterwards.
+
+        Returns:
+            Whether it goes on being shown because it is the only version there is.
+        """
+        if (old is None and revision.reason in _LAST_ONE) or not await self._turn_back(key, revision, old, reason):
+            await self._distrust(key, revision, reason)
+            return True
+        return False
+
+    async def _turn_back(self, key: DocumentKey, revision: Revision, old: Revision | None, reason: str) -> bool:
+        if revision.flip is not Flip.BACK:
+            await self.tools.ledger.commit("flip_back_intent", lambda db: moves.begin_flip_back(db, revision, reason))
+        return await self._finish_back(key, revision, old)
+
+    async def _finish_back(self, key: DocumentKey, revision: Revision, old: Revision | None) -> bool:
+        """Show the old one, see it visible, then hide the new one; without an old one that was proven, only hide.
+
+        Returns:
+            False when the old one is gone and the new one stays visible instead.
+        """
+        tools = self.tools
+        assert revision.collection_id is not None  # noqa: S101
+        if old is not None and old.collection_id is not None:
+            try:
+                await tools.client.update(old.collection_id, forbid=False)
+                await tools.see_visible(old.collection_id)
+            except RemoteMissing:
+                await self._stays(key, revision, old)
+                return False
+        await tools.client.update(revision.collection_id, forbid=True)
+        await tools.ledger.commit("flipped_back", lambda db: moves.flipped_back(db, revision, old))
+        return True
+
+    async def _stays(self, key: DocumentKey, revision: Revision, old: Revision) -> None:
+        message = "the old version is gone, so the new one stays visible although search misses it"
+        now = self.tools.now()
+
+        def stay(db: Connection) -> None:
+            moves.lost(db, old, now, "deleted by somebody else")
+            records.add_finding(db, "unproven", key.source, key.path, revision.collection_id, message, now)
+            moves.stays_visible(db, revision, ALONE)
+
+        await self.tools.ledger.commit("old_lost", stay)
+
+    async def _distrust(self, key: DocumentKey, revision: Revision, reason: str) -> None:
+        """What cannot be hidden without a gap serves on, but counts as other content: it is replaced at once."""
+        message = f"it stays visible until it is replaced, although {reason}"
+        now = self.tools.now()
+
+        def distrust(db: Connection) -> None:
+            moves.distrust(db, revision, reason, now)
+            records.add_finding(db, "unproven", key.source, key.path, revision.collection_id, message, now)
+
+        await self.tools.ledger.commit("distrusted", distrust)
+
+    # ------------------------------------------------------------ what serves already
+
+    async def _prove_again(
+        self, source: SourceState, revision: Revision, snapshot: FileSnapshot | None
+    ) -> Proof:
+        tools = self.tools
+        material: Material = await tools.material(source, snapshot, revision)
+        proof = await tools.prover.search(revision, source.config.verify, material, revision.weak)
+        key = entries.key_of(tools.ledger.conn, revision.document_id)
+        if not proof.passed and not await tools.prover.control(revision):
+            raise Unproven(f"{proof.failure}, and no other document of the dataset is found either")
+        await tools.ledger.commit("reproved", lambda db: moves.reproved(db, revision, proof, tools.now()))
+        if not proof.passed:
+            await tools.ledger.commit(
+                "finding",
+                lambda db: records.add_finding(
+                    db, "unproven", key.source, key.path, revision.collection_id, proof.failure, tools.now()
+                ),
+            )
+        return proof
+
+    async def restore(self, action: Restore) -> None:
+        """Bring a retired revision back, without an upload; or show what serves and was left hidden."""
+        tools, revision = self.tools, action.revision
+        assert revision.collection_id is not None  # noqa: S101
+        try:
+            if not action.as_serving:
+                await tools.client.collection(revision.collection_id)
+                await tools.ledger.commit("restored", lambda db: moves.restore(db, revision, tools.now()))
+                return
+            if revision.state is State.RETIRED:
+                # From here on it may be visible; should the file vanish again, it is known to need hiding.
+                await tools.ledger.commit("show_intent", lambda db: moves.seen_visible(db, revision, True))
+            await tools.client.update(revision.collection_id, forbid=False)
+            await tools.see_visible(revision.collection_id)
+            if revision.state is State.RETIRED:
+                await tools.ledger.commit("served_again", lambda db: moves.serve_again(db, revision, tools.now()))
+            else:
+                await tools.ledger.commit("shown", lambda db: moves.seen_visible(db, revision, True))
+        except RemoteMissing:
+            await tools.ledger.commit(
+                "lost", lambda db: moves.lost(db, revision, tools.now(), "deleted by somebody else")
+            )

@@ -1,0 +1,134 @@
+"""What one pass knows of itself, and how it ended."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from syncd.errors import EXIT_BUSY, EXIT_HELD, EXIT_PARTIAL, EXIT_UNPROVEN, SourceError, gravest
+from syncd.ledger import Ledger, records
+from syncd.models import DocumentKey, Hold, Plan, Waiting
+from syncd.observe import Observation
+from syncd.progress import Progress
+
+_COUNTS = ("uploaded", "verified", "replaced", "moved", "retired", "deleted", "quarantined", "held", "unchanged")
+STILL_WRITTEN = "the file is still being written"
+
+
+@dataclass(slots=True)
+class PassState:
+    """Decisions that hold until the pass ends.
+
+    Attributes:
+        troubles: source -> why it cannot be served.
+        open: source -> why its vanished files must wait (rule 17).
+        unproven: documents that search misses while nothing shows that search works.
+        put_off: documents that are not touched again in this pass, and why.
+        changed: how often a document's file changed under our hands.
+        refusals: how often the server refused a document's upload while it took nobody else's either.
+        codes: exit codes beside those that follow from the end state.
+    """
+
+    troubles: dict[str, SourceError] = field(default_factory=dict)
+    open: dict[str, str] = field(default_factory=dict)
+    unproven: dict[DocumentKey, str] = field(default_factory=dict)
+    put_off: dict[DocumentKey, str] = field(default_factory=dict)
+    changed: Counter[DocumentKey] = field(default_factory=Counter)
+    refusals: Counter[DocumentKey] = field(default_factory=Counter)
+    codes: set[int] = field(default_factory=set)
+
+    def clear(self) -> None:
+        """A new pass begins; whoever holds this object sees it."""
+        for part in (self.troubles, self.open, self.unproven, self.put_off, self.changed, self.refusals, self.codes):
+            part.clear()
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How a pass ended."""
+
+    counts: dict[str, int]
+    codes: set[int]
+    holds: list[Hold]
+    waiting: list[Waiting]
+    troubles: dict[str, str]  # source -> why it could not be served
+    unproven: dict[DocumentKey, str]
+    timings: dict[str, float]
+    verdicts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def exit_code(self) -> int:
+        """The gravest code that applies."""
+        return gravest(self.codes)
+
+
+def still_waiting(plan: Plan, observations: Iterable[Observation], state: PassState) -> list[Waiting]:
+    """Every document with work left, and why it was not done."""
+    waiting = list(plan.waiting)
+    for observation in observations:
+        waiting += observation.unsettled
+    return waiting + [Waiting(key, reason) for key, reason in state.put_off.items() if key not in state.unproven]
+
+
+async def keep_notes(
+    ledger: Ledger, now: float, plan: Plan, names: Iterable[str], waiting: list[Waiting]
+) -> None:
+    """Keep holds, waiting and held documents for `status` and `ls`."""
+    for name in names:
+        holds = [hold for hold in plan.holds if hold.source == name]
+        held = [(path, hold.message) for hold in holds for path in hold.paths]
+        mine = [w for w in waiting if w.key.source == name]
+        if not (holds or mine or records.holds(ledger.conn, name) or records.has_notes(ledger.conn, name)):
+            continue
+
+        def write(
+            db: Any,
+            name: str = name,
+            holds: list[Hold] = holds,
+            held: list[tuple[str, str]] = held,
+            mine: list[Waiting] = mine,
+        ) -> None:
+            records.store_holds(db, name, holds, now)
+            records.store_notes(db, name, mine, held)
+
+        await ledger.commit("notes", write)
+
+
+def outcome(
+    ledger: Ledger,
+    progress: Progress,
+    state: PassState,
+    plan: Plan,
+    observations: Mapping[str, Observation],
+    waiting: list[Waiting],
+    timings: dict[str, float],
+) -> Outcome:
+    """Put together how the pass ended."""
+    codes = set(state.codes)
+    counts = {name: progress.counts[name] for name in _COUNTS}
+    counts["held"] = sum(len(hold.paths) for hold in plan.holds)
+    in_scope = sum(o.result.in_scope for o in observations.values())
+    counts["unchanged"] = max(in_scope - len(progress.touched), 0)
+    for name in observations:
+        summary = records.summary(ledger.conn, name)
+        if summary["quarantined"] or summary["failing"]:
+            codes.add(EXIT_PARTIAL)
+    if plan.holds:
+        codes.add(EXIT_HELD)
+    if state.unproven:
+        codes.add(EXIT_UNPROVEN)
+    if any(w.reason.startswith(STILL_WRITTEN) for w in waiting):
+        codes.add(EXIT_BUSY)
+    codes |= {error.exit_code for error in state.troubles.values()}
+    return Outcome(
+        counts=counts,
+        codes=codes,
+        holds=list(plan.holds),
+        waiting=waiting,
+        troubles={name: error.message for name, error in state.troubles.items()},
+        unproven=dict(state.unproven),
+        timings=timings,
+        verdicts=dict(progress.verdicts),
+    )

@@ -1,0 +1,116 @@
+"""Before the first remote action of a run: datasets are bound, and each is surveyed once (rules 24 to 26, 28)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from syncd.audit import Auditor, Survey, rival_error
+from syncd.datasets import bind
+from syncd.errors import SourceError
+from syncd.fastgpt.client import Client
+from syncd.ledger import Ledger, records, remote
+from syncd.logs import get_logger
+from syncd.passing import PassState
+from syncd.work import SourceState
+
+log = get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Preparer:
+    """Remembers for the life of an engine what was looked at.
+
+    Args:
+        patiently: repeats idempotent work until the server lets it through.
+    """
+
+    client: Client
+    ledger: Ledger
+    auditor: Auditor
+    sources: dict[str, SourceState]
+    now: Callable[[], float]
+    state: PassState
+    patiently: Callable[[Callable[[], Awaitable[Any]]], Awaitable[Any]]
+    surveyed: set[str] = field(default_factory=set)
+    ready: set[str] = field(default_factory=set)
+
+    def survey_due(self) -> bool:
+        """Whether the datasets must be looked at although the disk asks for nothing.
+
+        A copied ledger is compared with the server before anything else (rule 28), and so is the server some time
+        after an upload was given up, since it may have arrived all the same (rule 11).
+        """
+        if self.ledger.meta("is_backup"):
+            self.ledger.renew_identity()
+        due = self.ledger.meta("survey_at")
+        return bool(due) and self.now() >= float(due)
+
+    async def prepare(self, wanted: Iterable[str]) -> bool:
+        """Bind and survey what is wanted; returns whether the plan has to be made again."""
+        due = self.survey_due()
+        if due:
+            self.surveyed.clear()
+            self.ready.clear()
+            wanted = self.sources
+        again = due
+        for name in sorted(set(wanted) - self.ready - set(self.state.troubles)):
+            state = self.sources[name]
+            try:
+                state.dataset_id = await self.patiently(partial(bind, self.client, self.ledger, state))
+                again |= await self._survey(state)
+            except SourceError as error:
+                self.trouble(name, error)
+                again = True
+            else:
+                self.ready.add(name)
+        if due:
+            await self.ledger.commit("surveyed", remote.forget_survey)
+        return again
+
+    async def look_again(self) -> bool:
+        """Survey what was surveyed before once more; returns whether anything was found."""
+        self.surveyed.clear()
+        names, self.ready = set(self.ready), set()
+        return await self.prepare(names)
+
+    def trouble(self, name: str, error: SourceError) -> None:
+        """A source cannot be served in this pass."""
+        self.state.troubles[name] = error
+        log.error("source.trouble", source=name, error=error.message, hint=error.hint)
+
+    async def _survey(self, state: SourceState) -> bool:
+        if state.dataset_id in self.surveyed:
+            return False
+        for other in self.sources.values():
+            row = remote.source(self.ledger.conn, other.config.name)
+            if not other.dataset_id and row is not None and row.dataset_id == state.dataset_id:
+                other.dataset_id = state.dataset_id
+        feeding = [
+            s
+            for s in self.sources.values()
+            if s.dataset_id == state.dataset_id or s.config.dataset in (state.config.dataset, state.dataset_id)
+        ]
+        survey: Survey = await self.patiently(lambda: self.auditor.survey(state.dataset_id, feeding))
+        self.surveyed.add(state.dataset_id)
+        for name, ledger in survey.rivals.items():
+            self.trouble(name, rival_error(name, ledger))
+        for path, collection_id in survey.unclaimed:
+            await self.ledger.commit(
+                "finding",
+                lambda db, path=path, collection_id=collection_id: records.add_finding(  # type: ignore[misc]
+                    db,
+                    "orphan",
+                    state.config.name,
+                    path,
+                    collection_id,
+                    "carries our marker, but no file matches; `syncd adopt --take` takes it over",
+                    self.now(),
+                ),
+            )
+        if survey.adopted:
+            for s in feeding:
+                self.state.open[s.config.name] = "collections were adopted in this pass; deletions wait for the next one"
+        return survey.changed or bool(survey.rivals)

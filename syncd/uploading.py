@@ -1,0 +1,220 @@
+"""Sending a document, and finding out what became of an upload whose answer never came."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from syncd.convert import ChangedWhileReading, Outgoing
+from syncd.errors import OutcomeUnknown, Permanent, RemoteMissing, ServerError, Transient
+from syncd.fastgpt.models import Collection
+from syncd.ledger import entries, moves
+from syncd.models import DocumentKey, FileSnapshot, LedgerEntry, Marker, Problem, Resume, Revision, State, Upload
+from syncd.names import encode_filename
+from syncd.progress import Progress
+from syncd.prove import Material
+from syncd.work import Gone, SourceState, Tools, Unproven
+
+LOOKS = 3  # absences before an upload is sent again (rule 11)
+LOOK_FOR = 30.0  # seconds over which they are spread, counted from the request's last sign
+_SAME_MINUTE = 60.0  # another document that trained within it shows that the server trains (rule 6)
+_OF_THE_DATASET = frozenset({Problem.TRAINING_FAILED.value, Problem.TRAINING_TIMEOUT.value})
+
+
+@dataclass(slots=True)
+class Uploading:
+    """From the file to a trained, compared, hidden collection."""
+
+    tools: Tools
+
+    async def upload(self, action: Upload, entry: LedgerEntry) -> None:
+        """Send the content, hidden.
+
+        Raises:
+            Gone: the file is not what was planned.
+            Permanent: it cannot be sent.
+            OutcomeUnknown: it may have arrived.
+            ServerError: it was not sent; nothing is left of the intent.
+        """
+        tools = self.tools
+        source = tools.sources[action.key.source]
+        folder_id = await tools.folders.ensure(
+            action.key.source, source.dataset_id, source.folder_of(action.key.path)
+        )
+        async with tools.uploads:
+            outgoing = await tools.prepare(source, action.snapshot)
+            revision = await tools.ledger.commit(
+                "upload_intent",
+                lambda db: moves.begin_upload(
+                    db, entry.document_id, action.snapshot, source.dataset_id, tools.now()
+                ),
+            )
+            tools.materials[revision.id] = Material.of(outgoing, action.key.path, source.config.training.mode)
+            await self._send(source, action.key, revision, outgoing, folder_id)
+
+    async def _send(
+        self, source: SourceState, key: DocumentKey, revision: Revision, outgoing: Outgoing, folder_id: str | None
+    ) -> None:
+        tools, body = self.tools, outgoing.body
+        try:
+            collection_id = await tools.client.upload(
+                dataset_id=revision.dataset_id,
+                parent_id=folder_id,
+                filename=encode_filename(outgoing.upload_name),
+                content_type=outgoing.content_type,
+                body=body.whole if body.whole is not None else lambda: _held_back(outgoing, tools.progress),
+                size=outgoing.size,
+                marker=self._marker(source, key, revision),
+                training=source.config.training,
+                tags=source.config.tags,
+            )
+        except OutcomeUnknown:
+            await self._unknown(revision)
+            raise
+        except ChangedWhileReading as error:
+            # The stream was broken off on purpose; should the request have arrived, the marker will show it.
+            await self._unknown(revision)
+            raise Gone(error.message) from error
+        except (Permanent, Transient, ServerError, RemoteMissing) as error:
+            reason = error.message
+            await tools.ledger.commit(
+                "upload_refused", lambda db: moves.never_sent(db, revision, tools.now(), reason)
+            )
+            raise
+        if body.whole is not None:
+            tools.progress.sent(outgoing.size)
+        await tools.ledger.commit(
+            "uploaded", lambda db: moves.identified(db, revision, collection_id, tools.now())
+        )
+        tools.progress.count("uploaded", key)
+        await tools.hide(revision, collection_id)
+
+    async def _unknown(self, revision: Revision) -> None:
+        await self.tools.ledger.commit(
+            "upload_unknown", lambda db: moves.outcome_unknown(db, revision, self.tools.now())
+        )
+
+    def _marker(self, source: SourceState, key: DocumentKey, revision: Revision) -> Marker:
+        return Marker(
+            space=source.space,
+            ledger=self.tools.ledger.id,
+            document=entries.document_uuid(self.tools.ledger.conn, revision.document_id),
+            revision=revision.id,
+            attempt=revision.attempt,
+            source=key.source,
+            path=key.path,
+            sha256=revision.content.sha256,
+            settings=revision.content.settings,
+        )
+
+    # ------------------------------------------------------------ resume
+
+    async def resume(self, action: Resume, snapshot: FileSnapshot | None) -> None:
+        """Take a candidate to the end of its training, compare its content, and begin the flip.
+
+        Args:
+            action: the candidate.
+            snapshot: what the disk says now; ``None`` when the file is gone.
+        """
+        tools, revision = self.tools, action.revision
+        if revision.state is State.UPLOADING:
+            await self._look(action, snapshot)
+            return
+        assert revision.collection_id is not None  # noqa: S101 - from `indexing` on the ledger has it
+        if revision.visible:
+            await tools.hide(revision, revision.collection_id)
+        source = tools.sources[action.key.source]
+        if snapshot is None:
+            raise Gone("the file vanished")
+        folder_id = tools.folders.known(source.dataset_id, source.folder_of(action.key.path))
+        with tools.progress.training():
+            await self._trained(source, folder_id, revision)
+        material = await tools.material(source, snapshot, revision)
+        weak = await tools.prover.compare(revision.collection_id, material)
+        await tools.ledger.commit("flip_intent", lambda db: moves.begin_flip(db, revision, weak))
+
+    async def _trained(self, source: SourceState, folder_id: str | None, revision: Revision) -> None:
+        """Wait for the training; a failure counts only while the dataset works otherwise (rule 6)."""
+        tools = self.tools
+        assert revision.collection_id is not None  # noqa: S101
+        try:
+            await tools.unless_stopped(tools.training.wait(source.dataset_id, folder_id, revision.collection_id))
+        except Permanent as error:
+            if error.code not in _OF_THE_DATASET:
+                raise
+            since = asyncio.get_running_loop().time() - _SAME_MINUTE
+            if tools.training.others_progressed(revision.collection_id, since) or await tools.prover.control(revision):
+                raise
+            raise Unproven(
+                f"{error.message}; nothing else of the dataset is trained or found either",
+                hint="the server's model or queue is in trouble; the next run looks again",
+            ) from error
+
+    async def _look(self, action: Resume, snapshot: FileSnapshot | None) -> None:
+        """Find out whether an upload arrived; send it again only after enough absences (rule 11)."""
+        tools, revision = self.tools, action.revision
+        source = tools.sources[action.key.source]
+        folder = source.folder_of(action.key.path)
+        found = await self._find(source, tools.folders.known(source.dataset_id, folder), revision)
+        if found is not None:
+            await tools.ledger.commit(
+                "uploaded", lambda db: moves.identified(db, revision, found.id, tools.now())
+            )
+            await tools.hide(revision, found.id)
+            return
+        await tools.ledger.commit("absence", lambda db: moves.count_absence(db, revision))
+        waited = tools.now() - (revision.sent_at or 0.0)
+        if revision.absences + 1 < LOOKS or waited < LOOK_FOR:
+            left = max(LOOK_FOR - waited, 0.0)
+            pause = max(1.0, left / max(LOOKS - 1 - revision.absences, 1)) + 0.01
+            await tools.unless_stopped(asyncio.sleep(pause))
+            return
+        if snapshot is None or snapshot.content != revision.content:
+            await self._never_sent(revision)
+            return
+        outgoing = await tools.prepare(source, snapshot)
+        folder_id = await tools.folders.ensure(action.key.source, source.dataset_id, folder)
+        async with tools.uploads:
+            attempt = await tools.ledger.commit(
+                "upload_again", lambda db: moves.send_again(db, revision, tools.now())
+            )
+            fresh = entries.revision(tools.ledger.conn, revision.id)
+            assert fresh is not None and fresh.attempt == attempt  # noqa: S101
+            tools.progress.resent.add((source.dataset_id, folder_id))
+            await self._send(source, action.key, fresh, outgoing, folder_id)
+
+    async def _never_sent(self, revision: Revision) -> None:
+        # It may still arrive later; the survey after the pass looks for it as for any upload that was given up.
+        self.tools.progress.resent.add((revision.dataset_id, None))
+        await self.tools.ledger.commit(
+            "never_sent", lambda db: moves.never_sent(db, revision, self.tools.now(), "never arrived", late=True)
+        )
+
+    async def _find(self, source: SourceState, folder_id: str | None, revision: Revision) -> Collection | None:
+        tools = self.tools
+        known = entries.known_collections(tools.ledger.conn, source.dataset_id)
+        for row in await tools.client.walk_folder(source.dataset_id, folder_id):
+            if row.is_folder or row.id in known:
+                continue
+            try:
+                detail = await tools.client.collection(row.id)
+            except RemoteMissing:
+                continue
+            if detail.marker is not None and detail.marker.attempt == revision.attempt:
+                return detail
+        return None
+
+
+def _held_back(outgoing: Outgoing, progress: Progress) -> Iterator[bytes]:
+    """The body's blocks, the last one only after the bytes that were read proved to be the planned ones (rule 10)."""
+    previous: bytes | None = None
+    for block in outgoing.body.blocks():
+        if previous is not None:
+            progress.sent(len(previous))
+            yield previous
+        previous = block
+    outgoing.body.verify()
+    if previous is not None:
+        progress.sent(len(previous))
+        yield previous

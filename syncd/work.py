@@ -1,0 +1,180 @@
+"""What all work on one document shares: its source at run time, the tools, and how a piece of work can end early."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import posixpath
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from syncd.config import Source
+from syncd.convert import ChangedWhileReading, Outgoing, prepare
+from syncd.errors import Permanent, SyncdError, Unavailable
+from syncd.fastgpt.client import Client
+from syncd.folders import Folders
+from syncd.ledger import Ledger, moves
+from syncd.models import CollectionId, DocumentKey, FileSnapshot, Problem, Revision
+from syncd.names import remote_name
+from syncd.plan import SourcePolicy
+from syncd.progress import Progress
+from syncd.prove import Material, Prover
+from syncd.training import TrainingWatch
+
+T = TypeVar("T")
+_INLINE = 256 * 1024  # bytes; larger files are converted in a thread
+
+
+class Unproven(SyncdError):
+    """Something fails, but nothing shows that the dataset works at all: the server's trouble (rule 6)."""
+
+    code = "unproven"
+
+
+class Gone(SyncdError):
+    """The file changed or vanished between plan and action: the next look at the disk decides."""
+
+    code = "changed"
+
+
+class Refused(SyncdError):
+    """A deletion was not made, since the server does not show what it must (rule 13)."""
+
+    code = "refused"
+
+
+class Stopped(SyncdError):
+    """Somebody asked to stop, and this is a safe point."""
+
+    code = "stopped"
+
+
+@dataclass(slots=True)
+class SourceState:
+    """One source at run time: its configuration and what is bound to it."""
+
+    config: Source
+    policy: SourcePolicy
+    space: str
+    dataset_id: str = ""
+
+    def disk_path(self, snapshot: FileSnapshot) -> str:
+        """Where the document's file is."""
+        return os.path.join(self.config.path, snapshot.disk_name)
+
+    def folder_of(self, path: str) -> str:
+        """The folder within the dataset in which the document stands; "" is the root."""
+        return posixpath.dirname(self.policy.placement(path).partition("\n")[0])
+
+
+@dataclass(slots=True)
+class Tools:
+    """Everything an action needs.
+
+    Args:
+        run: runs blocking work elsewhere (``asyncio.to_thread``).
+        stopping: set when somebody asked to stop.
+    """
+
+    client: Client
+    ledger: Ledger
+    folders: Folders
+    training: TrainingWatch
+    prover: Prover
+    sources: dict[str, SourceState]
+    uploads: asyncio.Semaphore
+    now: Callable[[], float]
+    run: Callable[..., Awaitable[Any]]
+    progress: Progress
+    stopping: asyncio.Event
+    materials: dict[str, Material] = field(default_factory=dict)  # by revision, while it is under way
+
+    async def unless_stopped(self, work: Coroutine[Any, Any, T]) -> T:
+        """Wait for ``work``, but not past a stop; for waits that leave nothing half done.
+
+        Raises:
+            Stopped: somebody asked to stop first.
+        """
+        task = asyncio.ensure_future(work)
+        stop = asyncio.ensure_future(self.stopping.wait())
+        try:
+            await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                return task.result()
+            raise Stopped("somebody asked to stop")
+        finally:
+            task.cancel()
+            stop.cancel()
+            await asyncio.gather(task, stop, return_exceptions=True)
+
+    async def prepare(self, source: SourceState, snapshot: FileSnapshot) -> Outgoing:
+        """The file as it is sent.
+
+        Raises:
+            Gone: it is not what was planned.
+            Permanent: it cannot be sent.
+        """
+
+        def convert() -> Outgoing:
+            return prepare(
+                source.disk_path(snapshot),
+                path=snapshot.key.path,
+                sha256=snapshot.sha256,
+                encodings=source.config.encodings,
+                max_size=source.config.max_size,
+                unique=snapshot.sha256,
+            )
+
+        try:
+            outgoing: Outgoing = convert() if snapshot.size <= _INLINE else await self.run(convert)
+        except ChangedWhileReading as error:
+            raise Gone(error.message) from error
+        except FileNotFoundError as error:
+            raise Gone("the file vanished") from error
+        except OSError as error:
+            raise Permanent(
+                Problem.UNREADABLE, f"the file cannot be read: {error.strerror}", hint="check its rights"
+            ) from error
+        return outgoing
+
+    async def material(self, source: SourceState, snapshot: FileSnapshot | None, revision: Revision) -> Material:
+        """The text the revision was made of: kept since the upload, or read again if the file is still the same."""
+        kept = self.materials.get(revision.id)
+        if kept is not None:
+            return kept
+        if snapshot is None or snapshot.content != revision.content:
+            return Material(None, "the file is not there any more in the version that was sent")
+        outgoing = await self.prepare(source, snapshot)
+        return Material.of(outgoing, snapshot.key.path, source.config.training.mode)
+
+    async def hide(self, revision: Revision, collection_id: CollectionId) -> None:
+        """Hide a collection, and know it."""
+        await self.client.update(collection_id, forbid=True)
+        await self.ledger.commit("hidden", lambda db: moves.hidden(db, revision))
+
+    async def see_visible(self, collection_id: CollectionId) -> None:
+        """Return once ``detail`` shows the collection visible; show it when it is not (rule 1)."""
+        for pause in (0.2, 0.5, 1.0, 2.0, 5.0):
+            if not (await self.client.collection(collection_id)).forbid:
+                return
+            await self.client.update(collection_id, forbid=False)
+            await asyncio.sleep(pause)
+        raise Unavailable("the server answers that it shows a collection, but keeps it hidden")
+
+    async def place(
+        self, source: SourceState, key: DocumentKey, revision: Revision, *, forbid: bool | None = None
+    ) -> None:
+        """Give a collection its true name, folder and tags, and with ``forbid`` its visibility, in one call."""
+        assert revision.collection_id is not None  # noqa: S101 - only what is on the server has a place
+        folder = source.folder_of(key.path)
+        folder_id = await self.folders.ensure(key.source, source.dataset_id, folder)
+        tags = source.config.tags
+        had_tags = "\n" in revision.placed  # tags that people gave by hand are left alone
+        await self.client.update(
+            revision.collection_id,
+            name=remote_name(key.path),
+            parent_id=folder_id,
+            forbid=forbid,
+            tags=tags if tags or had_tags else None,
+        )

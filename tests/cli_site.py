@@ -1,0 +1,215 @@
+"""What the tests of the command line share: a real emulator process, and a folder in which `syncd` runs as one."""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+QUICK = ("--training-seconds", "0.05", "--chunk-seconds", "0.001")
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running emulator."""
+
+    base_url: str
+    key: str
+    app_key: str
+
+    def admin(self, name: str, body: object = None) -> Any:
+        """One admin call."""
+        data = None if body is None else json.dumps(body).encode()
+        address = f"{self.base_url.removesuffix('/api')}/__emulator__/{name}"
+        with urllib.request.urlopen(urllib.request.Request(address, data=data), timeout=10) as answer:  # noqa: S310
+            return json.load(answer)
+
+
+@functools.cache
+def server() -> Server:
+    """The one emulator of this test session; each test has datasets of its own in it."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "syncd.emulator", "--port", "0", *QUICK],
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    greeting = json.loads(process.stdout.readline())
+
+    def end() -> None:
+        process.terminate()
+        process.communicate(timeout=10)
+
+    atexit.register(end)
+    return Server(greeting["base_url"], greeting["global_key"], greeting["app_key"])
+
+
+@dataclass(frozen=True)
+class Result:
+    """How one run ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """The one document on stdout."""
+        return json.loads(self.out)
+
+
+def clean_environment(**extra: str) -> dict[str, str]:
+    """Our environment without what would lead `syncd` elsewhere."""
+    dropped = ("SYNCD_", "XDG_", "STATE_DIRECTORY", "CREDENTIALS_DIRECTORY", "NO_COLOR", "FORCE_COLOR", "_SYNCD")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
+    return {**kept, "PYTHONPATH": str(REPOSITORY), **extra}
+
+
+@dataclass
+class Site:
+    """A folder with documents and a configuration."""
+
+    tmp: Path
+    base_url: str = ""
+    key: str = ""
+    delete: str = ""
+    extra: str = ""
+    env: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.base_url = self.base_url or server().base_url
+        self.key = self.key or server().key
+        self.docs = self.tmp / "docs"
+        self.docs.mkdir(exist_ok=True)
+        self.configure()
+
+    def configure(self) -> None:
+        """Write the configuration anew."""
+        (self.tmp / "key").write_text(self.key + "\n")
+        (self.tmp / "config.toml").write_text(
+            f"""\
+version = 1
+[fastgpt]
+base_url = "{self.base_url}"
+api_key_file = "key"
+search_tests_per_second = 200
+[ledger]
+path = "ledger.db"
+space = "{self.tmp.name}"
+[[source]]
+name = "docs"
+path = "docs"
+dataset = "{self.tmp.name}"
+settle = "0s"
+[source.delete]
+{self.delete}
+{self.extra}
+"""
+        )
+
+    def write(self, path: str, text: str | bytes) -> Path:
+        """Write a document, last changed a while ago."""
+        target = self.docs / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(text.encode() if isinstance(text, str) else text)
+        os.utime(target, (time.time() - 60, time.time() - 60))
+        return target
+
+    def fill(self, number: int = 3) -> None:
+        """Write some documents, each about something else."""
+        animals = ("otters", "walruses", "petrels", "lemmings", "narwhals", "puffins", "stoats", "ravens")
+        for index in range(number):
+            animal = animals[index]
+            self.write(f"{animal}.md", f"# {animal.title()}\n\nEverything about {animal} number {index} in the far north.\n")
+
+    def command(self, *args: str) -> list[str]:
+        """The command line of one run."""
+        return [sys.executable, "-m", "syncd", *args]
+
+    def run(self, *args: str, code: int | None = None, **env: str) -> Result:
+        """Run `syncd`; with ``code`` that exit code is demanded. The key must never appear."""
+        ended = subprocess.run(
+            self.command(*args),
+            cwd=self.tmp,
+            env=clean_environment(**self.env, **env),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=90,
+        )
+        result = Result(ended.returncode, ended.stdout.decode(), ended.stderr.decode())
+        assert self.key not in result.out + result.err, "the key was printed"
+        if code is not None:
+            assert result.code == code, f"{args} ended with {result.code}:\n{result.out}\n{result.err}"
+        return result
+
+    @contextmanager
+    def running(self, *args: str) -> Iterator[subprocess.Popen[str]]:
+        """`syncd` as a process under way; killed at the end if it still runs."""
+        process = subprocess.Popen(
+            self.command(*args),
+            cwd=self.tmp,
+            env=clean_environment(**self.env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.communicate(timeout=10)
+
+
+def interrupt(process: subprocess.Popen[str], number: signal.Signals) -> Result:
+    """Send a signal and wait for the end."""
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    return Result(process.returncode, out, err)
+
+
+@contextmanager
+def html_server(status: int = 200) -> Iterator[str]:
+    """A web server that answers everything with a page; gives its address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def _answer(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            page = b"<!doctype html><html><head><title>Welcome</title></head><body>Log in</body></html>"
+            self.send_response(status)
+            self.send_header("Content-Type", "text/html")
+            self.send_header("Content-Length", str(len(page)))
+            self.end_headers()
+            self.wfile.write(page)
+
+        do_GET = do_POST = do_PUT = do_DELETE = _answer  # noqa: N815 - names of http.server
+
+        def log_message(self, *_args: object) -> None:
+            """Keep quiet."""
+
+    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=httpd.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{httpd.server_address[1]}/api"
+    finally:
+        httpd.shutdown()
+        httpd.server_close()
+        thread.join()

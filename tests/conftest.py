@@ -1,0 +1,54 @@
+"""Fixtures of all tests, and the table at the end that says what was really exercised."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import exercised
+import pytest
+from world import World
+
+# Ledgers are synced to disk at each commit; in memory the same code runs many times faster.
+_FAST = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+
+
+@pytest.fixture
+def scratch() -> Iterator[Path]:
+    """A directory in memory where there is such a thing."""
+    path = Path(tempfile.mkdtemp(prefix="syncd-test-", dir=_FAST))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def make_world(scratch: Path) -> Callable[..., World]:
+    """Makes worlds, each in a directory of its own."""
+    made: list[World] = []
+
+    def make(**options: Any) -> World:
+        world = World(scratch / f"w{len(made)}", **options)
+        made.append(world)
+        return world
+
+    return make
+
+
+@pytest.fixture
+def world(make_world: Callable[..., World]) -> World:
+    """A folder, a server, a ledger, and a clock that never waits."""
+    return make_world()
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print what the tests counted."""
+    if not exercised.COUNTS:
+        return
+    terminalreporter.section("really exercised")
+    width = max(map(len, exercised.COUNTS))
+    for name in sorted(exercised.COUNTS):
+        terminalreporter.write_line(f"{name:<{width}}  {exercised.COUNTS[name]:>8}")

@@ -1,0 +1,438 @@
+"""One source as a whole: what is retired, deleted, held back and forgotten, and when."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from plan_values import (
+    GRACE,
+    NOW,
+    entry,
+    failed,
+    file,
+    given_up,
+    indexing,
+    proving,
+    retired,
+    serving,
+    told,
+    uploading,
+    view,
+)
+
+from syncd.models import DeletePolicy, Flip, LedgerEntry, Plan, Problem, RevisionId, RootState
+from syncd.plan import ADOPTED, SourcePolicy, SourceView, forgettable, make
+
+POLICY = SourcePolicy("docs", delete=DeletePolicy(max_count=1, grace=GRACE))
+DUE = {"delete_after": NOW}
+SUCCESSOR = RevisionId("s")
+HELD = "2 deletions, more than max_count = 1"
+DISTRUST: dict[str, dict[str, Any]] = {
+    "missing": {"root": RootState.MISSING},
+    "unreadable": {"root": RootState.UNREADABLE},
+    "other device": {"root": RootState.DEVICE},
+    "emptied": {"root": RootState.EMPTY, "serving": 1},
+    "partly unreadable": {"unreadable": True},
+}
+# Holds over other documents: the disk is believed, but no new deletion of the source passes.
+RATIONED: dict[str, dict[str, Any]] = {"limit": {"used": 1}, "scope": {"scope_changed": True}}
+
+
+def run(*entries: LedgerEntry, gone: tuple[str, ...] = (), **more: Any) -> Plan:
+    """One plan over one source."""
+    return make([view(*entries, vanished=gone, policy=POLICY, **more)], NOW)
+
+
+def lines(plan: Plan) -> list[str]:
+    """Actions, then what waits, as text."""
+    return [told(step) for step in (*plan.actions, *plan.waiting)]
+
+
+# ---------------------------------------------------------------- files that are gone
+
+GONE = [
+    ("it serves", entry(serving=serving()), ["retire vanished s, grace 50: the file is gone"]),
+    ("it serves and is given up", entry(serving=serving(), quarantine=given_up("B"), failed=(failed("B"),)),
+     ["retire vanished s, grace 50: the file is gone"]),
+    ("in training, never served", entry(candidate=indexing()), ["retire c, grace 0: the file is gone"]),
+    ("brought back, then gone again: it keeps its grace", entry(candidate=indexing(verified_at=1.0)),
+     ["retire c, grace 50: the file is gone"]),
+    ("in training beside a serving one: first the candidate", entry(candidate=indexing("B"), serving=serving()),
+     ["retire c, grace 0: the file is gone"]),
+    ("compared, not flipped", entry(candidate=proving(flip=None)), ["retire c, grace 0: the file is gone"]),
+    ("sent, answer unknown", entry(candidate=uploading()), ["resume c: find out whether the upload arrived"]),
+    ("sent, unknown, beside a serving one", entry(candidate=uploading("B"), serving=serving()),
+     ["resume c: find out whether the upload arrived"]),
+    ("in the middle of a flip", entry(candidate=proving("B", Flip.FORWARD), serving=serving()),
+     ["prove c: finish showing it"]),
+    ("created, not hidden yet", entry(candidate=indexing(visible=True)),
+     ["resume c: hide what was not compared yet"]),
+    ("failing, in the middle of a flip", entry(candidate=proving(), next_try_at=NOW + 1), ["wait until 1001"]),
+    ("given up, a failed version is left", entry(quarantine=given_up(), failed=(failed(),)),
+     ["retire f, grace 0: a failed version of a file that is gone"]),
+    ("brought back, failed, gone again", entry(failed=(failed(verified_at=1.0),)),
+     ["retire f, grace 50: a failed version of a file that is gone"]),
+    ("nothing was ever sent", entry(), []),
+    ("retired already, in its grace", entry(retired=(retired(),), gone=True), []),
+    ("retired already, grace over", entry(retired=(retired(**DUE),), gone=True), ["delete r: its grace is over"]),
+]
+
+
+@pytest.mark.parametrize(("case", "known", "expected"), GONE, ids=[row[0] for row in GONE])
+def test_a_file_that_is_gone(case: str, known: LedgerEntry, expected: list[str]) -> None:
+    """What is begun is ended, what never served goes at once, what serves is retired with its grace."""
+    assert lines(run(known, gone=("a.md",))) == expected
+
+
+def test_an_unknown_path_that_is_gone_is_nobodys_document() -> None:
+    """A path the ledger does not know needs nothing."""
+    assert lines(run(gone=("a.md",))) == []
+
+
+@pytest.mark.parametrize("hold", DISTRUST)
+@pytest.mark.parametrize(
+    "known",
+    [row[1] for row in GONE if row[2] and not row[2][0].startswith(("resume", "prove", "wait"))],
+    ids=[row[0] for row in GONE if row[2] and not row[2][0].startswith(("resume", "prove", "wait"))],
+)
+def test_nothing_is_taken_away_below_a_root_that_cannot_be_believed(known: LedgerEntry, hold: str) -> None:
+    """Under a missing, emptied, changed or partly readable root nothing is retired or deleted, not even candidates."""
+    made = run(known, gone=("a.md",), **{"serving": 1, **DISTRUST[hold]})
+    assert made.actions == ()
+    assert len(made.holds) == 1
+
+
+@pytest.mark.parametrize("hold", DISTRUST)
+@pytest.mark.parametrize("gone", [("a.md",), ()], ids=["gone", "not looked at"])
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [
+        (entry(candidate=proving("B", Flip.FORWARD), serving=serving()), "prove c: finish showing it"),
+        (entry(candidate=proving("B", Flip.BACK), serving=serving()), "prove c: finish showing the old version again"),
+        (entry(candidate=uploading()), "resume c: find out whether the upload arrived"),
+        (entry(candidate=indexing(visible=True)), "resume c: hide what was not compared yet"),
+    ],
+)
+def test_what_is_begun_is_finished_whatever_the_root_says(
+    known: LedgerEntry, expected: str, gone: tuple[str, ...], hold: str
+) -> None:
+    """A begun flip, an unknown upload, an unhidden creation come to their end even below a missing root (rule 2)."""
+    assert lines(run(known, gone=gone, **DISTRUST[hold])) == [expected]
+
+
+@pytest.mark.parametrize("hold", RATIONED)
+def test_while_deletions_are_held_no_document_is_given_up(hold: str) -> None:
+    """All of a source's deletions are held together: candidates and failed versions of gone files wait as well."""
+    known = [
+        entry("s.md", serving=serving(name="s2")),
+        entry("c.md", candidate=indexing()),
+        entry("f.md", failed=(failed(),)),
+        entry("both.md", candidate=indexing("B"), serving=serving()),
+    ]
+    made = run(*known, gone=("s.md", "c.md", "f.md", "both.md"), **RATIONED[hold])
+    assert made.actions == ()
+    assert made.holds[0].paths == ("s.md", "both.md")
+    assert [w.key.path for w in made.waiting] == ["c.md"]
+    assert made.waiting[0].reason == made.holds[0].message
+
+
+@pytest.mark.parametrize("hold", RATIONED)
+def test_what_passed_the_firewall_before_is_not_stopped_by_a_later_limit(hold: str) -> None:
+    """A retired document whose grace is over goes although other deletions of its source are held."""
+    known = [entry("old.md", retired=(retired(**DUE),), gone=True), entry("s.md", serving=serving())]
+    made = run(*known, gone=("s.md",), **RATIONED[hold])
+    assert lines(made) == ["delete r: its grace is over"]
+    assert len(made.holds) == 1
+
+
+def test_what_a_person_released_goes_although_others_are_held() -> None:
+    """Released documents are retired, with what is under way for them, while the rest is held."""
+    known = [
+        entry("a.md", serving=serving(name="s1")),
+        entry("b.md", serving=serving(name="s2"), candidate=indexing("B")),
+        entry("c.md", serving=serving(name="s3")),
+        entry("d.md", serving=serving(name="s4")),
+    ]
+    made = run(*known, gone=("a.md", "b.md", "c.md", "d.md"), released=frozenset({RevisionId("s1"), RevisionId("s2")}))
+    assert lines(made) == ["retire c, grace 0: the file is gone", "retire vanished s1, grace 50: the file is gone"]
+    assert made.holds[0].paths == ("c.md", "d.md")
+
+
+def test_one_event_is_judged_as_a_whole() -> None:
+    """Documents with work under way count for the limit, so that they cannot slip through behind the others."""
+    known = [entry("a.md", serving=serving(name="s1")), entry("b.md", serving=serving(), candidate=uploading("B"))]
+    made = run(*known, gone=("a.md", "b.md"))
+    assert lines(made) == ["resume c: find out whether the upload arrived"]
+    assert made.holds[0].message == HELD
+
+
+# ---------------------------------------------------------------- rule 17, rule 25
+
+
+def test_retirements_wait_for_an_upload_that_is_unresolved() -> None:
+    """A vanished file waits while an upload of the pass is open or failed, and says so (rule 17)."""
+    made = run(entry(serving=serving()), gone=("a.md",), unresolved="b.md is not proven yet")
+    assert lines(made) == ["wait: b.md is not proven yet"]
+
+
+def test_retirements_wait_for_a_document_that_will_be_tried_again() -> None:
+    """A document in its back-off may be the vanished one, moved and edited: the old version stays until then."""
+    made = run(
+        entry(serving=serving()), entry("b.md", next_try_at=NOW + 5), seen=(file("B", "b.md"),), gone=("a.md",)
+    )
+    assert lines(made) == ["wait until 1005", "wait: b.md waits for another try"]
+
+
+def test_the_engines_reason_to_wait_is_told_before_the_planners() -> None:
+    """Where both know a reason, the engine's is the more precise one."""
+    made = run(
+        entry(serving=serving()),
+        entry("b.md", next_try_at=NOW + 5),
+        seen=(file("B", "b.md"),),
+        gone=("a.md",),
+        unresolved="because",
+    )
+    assert lines(made) == ["wait until 1005", "wait: because"]
+
+
+def test_what_never_served_does_not_wait_for_uploads() -> None:
+    """Withdrawing a hidden candidate of a vanished file opens no gap, so it waits for nothing."""
+    made = run(entry(candidate=indexing()), gone=("a.md",), unresolved="because")
+    assert lines(made) == ["retire c, grace 0: the file is gone"]
+
+
+def test_a_vanished_document_in_its_back_off_does_not_hold_up_the_others() -> None:
+    """Only uploads of files that are there make vanished files wait."""
+    made = run(
+        entry("a.md", serving=serving()),
+        entry("b.md", candidate=uploading(), next_try_at=NOW + 5),
+        gone=("a.md", "b.md"),
+    )
+    assert lines(made) == ["retire vanished s, grace 50: the file is gone", "wait until 1005"]
+
+
+def test_an_adopting_pass_never_retires_or_deletes() -> None:
+    """After an adoption the disk and the server are compared anew before anything is taken away (rule 25)."""
+    known = [
+        entry("s.md", serving=serving(name="s1")),
+        entry("c.md", candidate=indexing()),
+        entry("f.md", failed=(failed(),)),
+        entry("r.md", retired=(retired(visible=True),), gone=True),
+        entry("o.md", serving=serving(), retired=(retired(successor=SUCCESSOR, **DUE),)),
+        entry("d.md", retired=(retired("D", verified_at=None, **DUE),)),
+    ]
+    made = run(*known, gone=("s.md", "c.md", "f.md"), adopting=True)
+    assert made.actions == ()
+    assert [(w.key.path, w.reason) for w in made.waiting] == [("s.md", ADOPTED), ("c.md", ADOPTED)]
+
+
+def test_an_adopting_pass_still_hides_what_must_not_be_seen() -> None:
+    """Two visible versions of a document are no question of adoption."""
+    known = entry(serving=serving(), retired=(retired(visible=True, successor=SUCCESSOR),))
+    assert lines(run(known, adopting=True)) == ["retire r, grace 0: it must not be visible any more"]
+
+
+# ---------------------------------------------------------------- upkeep
+
+FRESH = {"verified_at": None}
+UPKEEP = [
+    ("replaced, in its grace", entry(serving=serving(), retired=(retired(successor=SUCCESSOR),)), []),
+    ("replaced, grace over", entry(serving=serving(), retired=(retired(successor=SUCCESSOR, **DUE),)),
+     ["delete r: its grace is over"]),
+    ("replaced, grace over, its deletion was sent before",
+     entry(serving=serving(), retired=(retired(successor=SUCCESSOR, delete_sent=True, **DUE),)),
+     ["delete r: its grace is over"]),
+    ("no deletion was ever set", entry(serving=serving(), retired=(retired(delete_after=None),)), []),
+    ("replaced, still visible: hidden first", entry(serving=serving(), retired=(retired(visible=True, **DUE),)),
+     ["retire r, grace 0: it must not be visible any more"]),
+    ("replaced, but what serves is hidden (rule 13)",
+     entry(serving=serving(visible=False), retired=(retired(**DUE),)), []),
+    ("replaced and visible, but what serves is hidden",
+     entry(serving=serving(visible=False), retired=(retired(visible=True),)), []),
+    ("replaced, a newer one is in training",
+     entry(candidate=indexing("C"), serving=serving(), retired=(retired("B", **DUE),)), ["delete r: its grace is over"]),
+    ("the serving one was lost: the older one stays until another serves",
+     entry(retired=(retired(successor=SUCCESSOR, **DUE),)), []),
+    ("the file is back, its version not yet shown again", entry(retired=(retired(**DUE),)), []),
+    ("never served, grace over", entry(retired=(retired(**FRESH, **DUE),)), ["delete r: its grace is over"]),
+    ("never served, visible: hidden at once", entry(retired=(retired(visible=True, **FRESH),)),
+     ["retire r, grace 0: it must not be visible any more"]),
+    ("adopted as retired, grace over, nothing serves yet",
+     entry(retired=(retired(reason="adopted", **FRESH, **DUE),)), []),
+    ("several", entry(serving=serving(), retired=(retired("B", "r1", **DUE), retired("C", "r2"),
+                                                  retired("D", "r3", visible=True))),
+     ["retire r3, grace 0: it must not be visible any more", "delete r1: its grace is over"]),
+    ("gone, not hidden yet", entry(gone=True, retired=(retired(visible=True),)),
+     ["retire r, grace 0: it must not be visible any more"]),
+    ("failed, hidden: it stays until the next success", entry(serving=serving(), failed=(failed("B"),)), []),
+    ("failed, visible beside what serves", entry(serving=serving(), failed=(failed("B", visible=True),)),
+     ["retire f, grace 0: it failed and must not be visible"]),
+    ("failed, visible, nothing serves", entry(failed=(failed("B", visible=True),)),
+     ["retire f, grace 0: it failed and must not be visible"]),
+    ("failed, visible, and it is all there is to see (law 1)",
+     entry(serving=serving(visible=False), failed=(failed("B", visible=True),)), []),
+    ("brought back, failed, visible, nothing serves (law 1)", entry(failed=(failed(visible=True, verified_at=1.0),)),
+     []),
+    ("gone, failed", entry(gone=True, failed=(failed(),)),
+     ["retire f, grace 0: a failed version of a file that is gone"]),
+]
+
+
+@pytest.mark.parametrize(("case", "known", "expected"), UPKEEP, ids=[row[0] for row in UPKEEP])
+def test_upkeep(case: str, known: LedgerEntry, expected: list[str]) -> None:
+    """Versions that served before go when what replaced them serves and is visible, or when their file is gone."""
+    assert lines(run(known)) == expected
+
+
+def test_nothing_replaced_is_deleted_in_the_middle_of_a_flip() -> None:
+    """While a flip is under way the version that serves may be hidden, so older ones stay (rule 13)."""
+    for flip in Flip:
+        known = entry(candidate=proving("C", flip), serving=serving(), retired=(retired("B", **DUE),))
+        assert [told(a).split(":")[0] for a in run(known).actions] == ["prove c"]
+
+
+def test_grace_ends_to_the_second() -> None:
+    """A retired version is deleted when its time has come, not before."""
+    for after, expected in ((NOW, 1), (NOW + 0.001, 0), (NOW - 0.001, 1)):
+        made = run(entry(serving=serving(), retired=(retired("B", delete_after=after),)))
+        assert len(made.actions) == expected
+
+
+@pytest.mark.parametrize("visible", [False, True])
+def test_a_file_that_is_back_is_not_deleted_in_the_same_breath(visible: bool) -> None:
+    """When the file is back at the end of its grace, its version is restored and neither hidden nor deleted."""
+    known = entry(retired=(retired(visible=visible, **DUE),), gone=True)
+    made = run(known, seen=(file("B"),))
+    assert lines(made) == ["restore r as serving: the file came back"]
+
+
+@pytest.mark.parametrize("hold", DISTRUST)
+@pytest.mark.parametrize("visible", [False, True])
+def test_a_retired_document_outlives_its_grace_while_the_root_cannot_be_believed(hold: str, visible: bool) -> None:
+    """What was retired before the root went away is neither hidden nor deleted until the root is back (law 4)."""
+    known = entry(retired=(retired(visible=visible, **DUE),), gone=True)
+    assert run(known, **{"serving": 1, **DISTRUST[hold]}).actions == ()
+
+
+@pytest.mark.parametrize("hold", DISTRUST)
+def test_replaced_versions_go_whatever_the_root_says(hold: str) -> None:
+    """Holds never block the rest: a replaced version and a withdrawn candidate are no deletions of a file (law 4)."""
+    known = [
+        entry("o.md", serving=serving(), retired=(retired("B", successor=SUCCESSOR, **DUE),)),
+        entry("w.md", retired=(retired("W", "w", verified_at=None, **DUE),)),
+    ]
+    assert lines(run(*known, **DISTRUST[hold])) == ["delete r: its grace is over", "delete w: its grace is over"]
+
+
+# ---------------------------------------------------------------- what is forgotten
+
+FORGET = [
+    ("nothing was ever sent", entry(), True),
+    ("given up", entry(quarantine=given_up(), failed=(failed(),)), True),
+    ("only retired versions are left", entry(retired=(retired(),)), True),
+    ("it serves", entry(serving=serving()), False),
+    ("it is under way", entry(candidate=indexing()), False),
+    ("it serves, and something is under way", entry(candidate=indexing("B"), serving=serving()), False),
+]
+
+
+def seen_by(known: LedgerEntry, **more: Any) -> SourceView:
+    """A source whose one file is gone."""
+    return view(known, vanished=("a.md",), policy=POLICY, **more)
+
+
+@pytest.mark.parametrize(("case", "known", "expected"), FORGET, ids=[row[0] for row in FORGET])
+def test_what_may_be_marked_as_gone(case: str, known: LedgerEntry, expected: bool) -> None:
+    """A document is over when its file is gone, nothing of it serves and nothing is under way."""
+    assert forgettable(seen_by(known), NOW) == ([known] if expected else [])
+
+
+@pytest.mark.parametrize("hold", DISTRUST)
+def test_nothing_is_forgotten_below_a_root_that_cannot_be_believed(hold: str) -> None:
+    """A quarantine outlives an unmounted share."""
+    assert forgettable(seen_by(entry(quarantine=given_up()), **{"serving": 1, **DISTRUST[hold]}), NOW) == []
+
+
+def test_nothing_is_forgotten_while_deletions_are_held_or_adopted() -> None:
+    """A document is marked as gone only by a pass that could delete it."""
+    both = view(entry("a.md"), entry("b.md", serving=serving()), vanished=("a.md", "b.md"), policy=POLICY, used=1)
+    assert forgettable(both, NOW) == []
+    assert forgettable(seen_by(entry(), adopting=True), NOW) == []
+
+
+def test_a_document_that_moved_away_is_not_forgotten() -> None:
+    """The origin of a move is the ledger's to close, with the move itself."""
+    known = view(entry(serving=serving()), entry("c.md"), seen=(file(path="b.md"),), vanished=("a.md", "c.md"),
+                 policy=POLICY)
+    assert [e.key.path for e in forgettable(known, NOW)] == ["c.md"]
+
+
+def test_a_document_that_was_seen_after_all_is_not_forgotten() -> None:
+    """What is there is not gone, whatever else was said."""
+    assert forgettable(view(entry(), seen=(file(),), vanished=("a.md",), policy=POLICY), NOW) == []
+
+
+def test_unknown_paths_are_not_forgotten_twice() -> None:
+    """A vanished path without an entry needs no mark."""
+    assert forgettable(view(vanished=("a.md",), policy=POLICY), NOW) == []
+
+
+# ---------------------------------------------------------------- several sources
+
+
+def test_sources_do_not_hold_up_each_other() -> None:
+    """A held source stops nothing of another one, and all steps of a pass share one order."""
+    ill = view(entry("a.md", serving=serving()), root=RootState.MISSING, policy=POLICY)
+    well = view(
+        entry("b.md", serving=serving(name="sb"), retired=(retired("X", successor=SUCCESSOR, **DUE),)),
+        entry("c.md"),
+        seen=(file("C", "c.md"),),
+        vanished=("b.md",),
+        policy=SourcePolicy("other", delete=DeletePolicy(grace=0.0)),
+    )
+    made = make([well, ill, view(entry("d.md", candidate=proving()), policy=POLICY)], NOW)
+    assert lines(made) == [
+        "prove c: finish its proof",
+        "upload C: new file",
+        "delete r: its grace is over",
+        "retire vanished sb, grace 0: the file is gone",
+    ]
+    assert [(h.source, h.at_stake) for h in made.holds] == [("docs", 1)]
+
+
+def test_the_firewall_is_asked_with_everything_the_view_knows() -> None:
+    """Base, budget used, releases and the time reach the firewall unchanged."""
+    policy = SourcePolicy("docs", delete=DeletePolicy(max_count=100, max_percent=50))
+    known = [entry(f"{i}.md", serving=serving(name=f"s{i}")) for i in range(4)]
+    gone = tuple(f"{i}.md" for i in range(4))
+    for base, used, held in ((10, 1, 0), (9, 1, 1), (10, 2, 1), (0, 1, 1)):
+        made = make([view(*known, vanished=gone, policy=policy, base=base, used=used, serving=4)], NOW)
+        assert len(made.holds) == held
+    emptied = view(*known, vanished=gone, policy=policy, root=RootState.EMPTY,
+                   released=frozenset(RevisionId(f"s{i}") for i in range(4)), emptied_released=True)
+    assert len(make([emptied], NOW).actions) == 4
+    assert make([view(root=RootState.MISSING, serving=3)], NOW).holds[0].since == NOW
+
+
+def test_an_empty_source_needs_nothing() -> None:
+    """A pass with nothing to do is empty."""
+    assert make([view()], NOW) == Plan()
+    assert make([], NOW) == Plan()
+    assert make([view(entry(serving=serving()), seen=(file(),))], NOW) == Plan()
+
+
+def test_a_view_is_healthy_unless_it_says_otherwise() -> None:
+    """The defaults of a view hold nothing, release nothing and block nothing."""
+    bare = SourceView(policy=POLICY, root=RootState.OK, seen=(), vanished=("a.md",), entries={"a.md": entry(serving=serving())})
+    assert (bare.serving, bare.used, bare.base, bare.released) == (0, 0, 0, frozenset())
+    assert (bare.unreadable, bare.scope_changed, bare.emptied_released, bare.adopting, bare.unresolved) == (
+        False, False, False, False, "",
+    )
+    assert lines(make([bare], NOW)) == ["retire vanished s, grace 50: the file is gone"]
+
+
+def test_a_file_that_cannot_be_taken_keeps_what_serves() -> None:
+    """A file that grew too large is given up, and nothing of its document is retired."""
+    made = run(entry(serving=serving()), seen=(file(problem=Problem.TOO_LARGE),))
+    assert lines(made) == ["quarantine too-large: why"]

@@ -1,0 +1,182 @@
+"""The frame of the command line: options, help, errors, and what is never imported too early."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cli_site import REPOSITORY, Site, clean_environment
+
+from syncd import errors, explain
+from syncd.cli import cli
+from syncd.commands import LATER, TABLE
+from syncd.models import HoldReason, Problem
+
+HEAVY = ("httpx", "apscheduler", "sqlite_utils", "rich", "structlog", "yaml", "pypdf", "starlette", "uvicorn")
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_help_imports_nothing_heavy(option: str) -> None:
+    """`--help` and `--version` import none of the libraries that only the work needs."""
+    script = (
+        "import sys; from syncd.cli import run; code = run([sys.argv[1]])\n"
+        f"loaded = [n for n in {HEAVY!r} if n in sys.modules]; print('LOADED', loaded); sys.exit(code)"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", script, option],
+        cwd=REPOSITORY,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+
+    assert (0, "LOADED []") == (ended.returncode, ended.stdout.splitlines()[-1])
+
+
+def test_tables_for_programs_and_files_need_no_rich(tmp_path: Path) -> None:
+    """Without a terminal no table is drawn, so rich is not imported for it."""
+    site = Site(tmp_path)
+    script = "import sys; from syncd.cli import run; run(['explain']); sys.exit('rich' in sys.modules)"
+    ended = subprocess.run(
+        [sys.executable, "-c", script], cwd=site.tmp, env=clean_environment(), capture_output=True, timeout=30
+    )
+
+    assert 0 == ended.returncode
+
+
+def test_every_command_exists_and_tells_its_help() -> None:
+    """The table of commands is what the commands themselves say."""
+    ctx = cli.make_context("syncd", ["sync"], resilient_parsing=True)
+    for name, entry in TABLE.items():
+        command = cli.get_command(ctx, name)
+        assert command is not None
+        assert (name, entry.help) == (command.name, command.help)
+
+
+@pytest.mark.parametrize("name", LATER)
+def test_promised_commands_say_not_yet(tmp_path: Path, name: str) -> None:
+    """A command of a later version is there and says so."""
+    result = Site(tmp_path).run(name, "--some", "thing", "--json", code=2)
+
+    assert "not yet" in result.json["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["snyc"], 'did you mean "sync"?'),
+        (["sync", "dcos"], 'did you mean "docs"?'),
+        (["ls", "--stat", "held"], "--state"),
+        (["sync", "--timeout", "soon"], "must be a duration"),
+        (["explain", "70"], "there is no code"),
+        (["retry"], "name documents, or give --all"),
+    ],
+)
+def test_usage_errors_end_with_2_and_help(tmp_path: Path, args: list[str], words: str) -> None:
+    """A wrong word on the command line is answered with the right one."""
+    site = Site(tmp_path)
+
+    assert words in site.run(*args, code=2).err
+    document = site.run(*args, "--json", code=2).json
+    assert ("syncd.error/1", 2, "usage") == (document["schema"], document["exit_code"], document["error"]["code"])
+
+
+def test_no_command_shows_the_help(tmp_path: Path) -> None:
+    """A bare `syncd` is a question, not a command."""
+    assert "Getting started" in Site(tmp_path).run(code=2).err
+
+
+def test_global_options_stand_before_or_after_the_command(tmp_path: Path) -> None:
+    """--config and --json mean the same on both sides."""
+    site = Site(tmp_path)
+    (tmp_path / "config.toml").rename(tmp_path / "other.toml")
+
+    before = site.run("--config", "other.toml", "--json", "-q", "status", code=0).json
+    after = site.run("status", "-q", "--json", "--config", "other.toml", code=0).json
+    assert before == after
+    assert "syncd.status/1" == after["schema"]
+    assert 78 == site.run("status").code
+
+
+def test_the_environment_names_the_configuration(tmp_path: Path) -> None:
+    """SYNCD_CONFIG is looked at, and --config wins over it."""
+    site = Site(tmp_path)
+    (tmp_path / "config.toml").rename(tmp_path / "other.toml")
+
+    site.run("status", code=0, SYNCD_CONFIG="other.toml")
+    assert "absent.toml" in site.run("status", "--config", "absent.toml", code=78, SYNCD_CONFIG="other.toml").err
+
+
+def test_version(tmp_path: Path) -> None:
+    """The version, for people and for programs."""
+    site = Site(tmp_path)
+
+    assert site.run("--version", code=0).out.startswith("syncd ")
+    assert "syncd.version/1" == site.run("--version", "--json", code=0).json["schema"]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts(tmp_path: Path, shell: str) -> None:
+    """Each shell gets its script, and the script's question is answered."""
+    site = Site(tmp_path)
+
+    assert "_SYNCD_COMPLETE" in site.run("completion", shell, code=0).out
+    words = site.run(_SYNCD_COMPLETE="bash_complete", COMP_WORDS="syncd sta", COMP_CWORD="1").out
+    assert "plain,status" in words
+
+
+def test_a_closed_pipe_is_no_failure(tmp_path: Path) -> None:
+    """`syncd explain | head -1` ends quietly."""
+    site = Site(tmp_path)
+    with site.running("explain") as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        err = process.stderr.read()
+        process.wait(timeout=30)
+        process.stdout = None
+        process.stderr.close()
+        process.stderr = None
+
+    assert (0, "") == (process.returncode, err)
+
+
+# ---------------------------------------------------------------- every code is documented
+
+
+def test_every_exit_code_is_explained() -> None:
+    """Each exit code of the product has its meaning and its remedy."""
+    codes = {value for name, value in vars(errors).items() if name.startswith("EXIT_") and isinstance(value, int)}
+
+    assert {str(code) for code in codes} | {"130", "143"} == set(explain.EXIT_CODES)
+
+
+def test_every_error_of_a_document_is_explained() -> None:
+    """Each error code of documents, and each reason of a hold."""
+    assert {problem.value for problem in Problem} == {str(code) for code in explain.DOCUMENT_CODES}
+    assert {reason.value for reason in HoldReason} == {str(code) for code in explain.HOLD_REASONS}
+
+
+def test_every_error_of_a_run_is_explained() -> None:
+    """Each class of error has a code that `explain` knows; those of documents have their own."""
+    from syncd import decisions, demo  # noqa: F401 - both add errors of their own
+
+    def below(kind: type[errors.SyncdError]) -> set[type[errors.SyncdError]]:
+        return {kind}.union(*(below(child) for child in kind.__subclasses__()))
+
+    kinds = {kind for kind in below(errors.SyncdError) if not issubclass(kind, errors.DocumentError)}
+
+    assert {kind.code for kind in kinds} - set(explain.RUN_CODES) == set()
+
+
+def test_explain_answers_for_each_code(tmp_path: Path) -> None:
+    """All codes in one table, one of them alone, and the same for programs."""
+    site = Site(tmp_path)
+
+    assert "held by the firewall" in site.run("explain", code=0).out
+    assert "Over --timeout" not in site.run("explain", "69", code=0).out
+    document = site.run("explain", "encoding-lost", "--json", code=0).json
+    assert ("syncd.explain/1", ["encoding-lost"]) == (document["schema"], [c["code"] for c in document["codes"]])

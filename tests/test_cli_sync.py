@@ -1,0 +1,201 @@
+"""`syncd sync` as a process: its JSON, its exit codes, its signals."""
+
+from __future__ import annotations
+
+import fcntl
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from cli_site import Site, html_server, interrupt, server
+
+COUNTS = ["uploaded", "verified", "replaced", "moved", "retired", "deleted", "quarantined", "held", "unchanged"]
+
+
+def test_a_first_and_a_second_pass(tmp_path: Path) -> None:
+    """Everything is verified, then nothing is left to do; stdout holds one document and nothing else."""
+    site = Site(tmp_path)
+    site.fill(3)
+
+    first = site.run("sync", "--json", code=0)
+    assert "syncd.sync/1" == first.json["schema"]
+    assert COUNTS == list(first.json["counts"])
+    assert (3, 3) == (first.json["counts"]["uploaded"], first.json["counts"]["verified"])
+    assert "verified     docs/otters.md" in first.err
+
+    second = site.run("sync", "--json", "-q", code=0)
+    assert {**dict.fromkeys(COUNTS, 0), "unchanged": 3} == second.json["counts"]
+    assert "" == second.err
+    timings = second.json["timings"]
+    assert ["startup", "scan", "total"] == list(timings)
+    assert 0 < timings["startup"] < timings["total"]
+    assert timings["scan"] <= timings["total"] - timings["startup"]
+
+
+def test_a_quarantined_document_ends_with_3(tmp_path: Path) -> None:
+    """What cannot be taken is named with its reason and what to do; the rest is served."""
+    site = Site(tmp_path)
+    site.fill(1)
+    site.write("nothing.md", "")
+
+    result = site.run("sync", code=3)
+    assert "docs/nothing.md: empty" in result.out
+    assert "exit code 3" in result.out
+    again = site.run("sync", "--json", code=3).json
+    assert [("nothing.md", "empty", "quarantined")] == [
+        (row["path"], row["code"], row["state"]) for row in again["documents_failed"]
+    ]
+
+
+def test_held_deletions_end_with_6_until_released(tmp_path: Path) -> None:
+    """Past the limit nothing is deleted; `release` lets exactly these go."""
+    site = Site(tmp_path, delete="max_count = 1")
+    site.fill(4)
+    site.run("sync", code=0)
+    for name in ("otters.md", "petrels.md"):
+        (site.docs / name).unlink()
+
+    held = site.run("sync", "--json", code=6).json
+    assert [("docs", "limit", True, 2, ["otters.md", "petrels.md"])] == [
+        (hold["source"], hold["reason"], hold["releasable"], hold["count"], hold["paths"]) for hold in held["holds"]
+    ]
+    assert (2, 0) == (held["counts"]["held"], held["counts"]["retired"])
+    assert "`syncd release docs`" in site.run("status", code=0).out
+
+    released = site.run("release", "docs", "--json", code=0).json
+    assert ["otters.md", "petrels.md"] == released["paths"]
+    assert 2 == site.run("sync", "--json", code=0).json["counts"]["retired"]
+
+
+def test_a_vanished_root_is_held(tmp_path: Path) -> None:
+    """A missing folder deletes nothing and cannot be released."""
+    site = Site(tmp_path)
+    site.fill(2)
+    site.run("sync", code=0)
+    site.docs.rename(site.tmp / "elsewhere")
+
+    hold = site.run("sync", "--json", code=6).json["holds"][0]
+    assert ("root-missing", False) == (hold["reason"], hold["releasable"])
+    assert 6 == site.run("release", "docs").code
+
+
+def test_an_unreachable_server_ends_with_69(tmp_path: Path) -> None:
+    """The server is tried for --timeout; no document is blamed."""
+    site = Site(tmp_path, base_url="http://127.0.0.1:9/api")
+    site.fill(1)
+
+    began = time.monotonic()
+    result = site.run("sync", "--timeout", "1s", "--json", code=69)
+    assert time.monotonic() - began < 20
+    assert (69, "server-unreachable") == (result.json["exit_code"], result.json["error"]["code"])
+    assert all(row["attempts"] == 0 for row in site.run("ls", "--json", code=0).json["documents"])
+
+
+def test_a_held_lock_ends_with_75(tmp_path: Path) -> None:
+    """Two engines on one ledger: the second says who is there. Reading needs no lock."""
+    site = Site(tmp_path)
+    site.fill(1)
+    site.run("sync", code=0)
+    with open(tmp_path / "ledger.db.lock", "r+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for command in (["sync"], ["retry", "--all"], ["adopt"], ["verify"], ["release", "docs"]):
+            assert "busy" == site.run(*command, "--json", code=75).json["error"]["code"]
+        for command in (["status"], ["ls"], ["plan"], ["history", "otters.md"], ["backup", "copy.db"], ["search", "x"]):
+            site.run(*command, code=0)
+
+
+def test_a_wrong_key_ends_with_77(tmp_path: Path) -> None:
+    """A key that the server refuses is named, not shown."""
+    site = Site(tmp_path, key="fastgpt-canaryCANARYcanaryCANARYcanaryCANARYcanary")
+    site.fill(1)
+
+    assert "account-refused" == site.run("sync", "--json", "-vv", code=77).json["error"]["code"]
+
+
+@pytest.mark.parametrize("status", [200, 404])
+def test_a_web_page_instead_of_the_api_ends_with_76(tmp_path: Path, status: int) -> None:
+    """HTML is a wrong address, whatever its status."""
+    with html_server(status) as address:
+        site = Site(tmp_path, base_url=address)
+        site.fill(1)
+
+        assert 76 == site.run("sync", "--json", code=76).json["exit_code"]
+
+
+def test_a_wrong_base_url_ends_with_76(tmp_path: Path) -> None:
+    """A path in front of the API that is not there."""
+    site = Site(tmp_path, base_url=server().base_url.replace("/api", "/nowhere/api"))
+    site.fill(1)
+
+    result = site.run("sync", code=76)
+    assert "hint:" in result.err
+
+
+def test_configuration_errors_end_with_78_all_at_once(tmp_path: Path) -> None:
+    """Every problem has a line of its own, with file and line."""
+    site = Site(tmp_path)
+    text = (tmp_path / "config.toml").read_text().replace("version = 1", "version = 2").replace("settle", "setle")
+    (tmp_path / "config.toml").write_text(text)
+
+    for command in ("sync", "check", "status"):
+        result = site.run(command, "--json", code=78)
+        assert "config" == result.json["error"]["code"]
+        assert ["config.toml:1:", "config.toml:12:"] == [p.split(" ")[0] for p in result.json["problems"]]
+        assert 2 == result.err.count("error: config.toml:")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_stops_at_a_safe_point_and_the_next_pass_goes_on(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    """The exit code is the signal's; the next pass uploads nothing twice."""
+    site = Site(tmp_path)
+    site.fill(8)
+    name = tmp_path.name
+    with site.running("sync", "--json") as process:
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("uploaded")
+        result = interrupt(process, number)
+
+    assert (code, code, number.name) == (result.code, result.json["exit_code"], result.json["stopped_by"])
+    site.run("sync", code=0)
+    sent = [
+        row["metadata"]["syncd"]["path"]
+        for row in server().admin("snapshot")
+        if (row["metadata"] or {}).get("syncd", {}).get("space") == name
+    ]
+    assert sorted(set(sent)) == sorted(sent)
+    assert 8 == len(sent)
+
+
+def test_a_bound_on_the_pass_ends_with_4(tmp_path: Path) -> None:
+    """--wait stops the pass; what is left is done by the next one."""
+    site = Site(tmp_path)
+    site.fill(8)
+    server().admin("faults", {"kind": "slow"}) if False else None
+
+    result = site.run("sync", "--wait", "50ms", "--json", code=4)
+    assert result.json["counts"]["verified"] < 8
+    site.run("sync", code=0)
+
+
+def test_only_named_sources_are_served(tmp_path: Path) -> None:
+    """SOURCE… limits the pass."""
+    more = f'[[source]]\nname = "more"\npath = "more"\ndataset = "{tmp_path.name}-more"\nsettle = "0s"'
+    site = Site(tmp_path, extra=more)
+    site.fill(1)
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "b.md").write_text("# Another place\n\nWith a document of its own about badgers.\n")
+
+    assert 1 == site.run("sync", "docs", "--json", code=0).json["counts"]["uploaded"]
+    assert 1 == site.run("sync", "--json", code=0).json["counts"]["uploaded"]
+
+
+def test_logs_are_silent_unless_asked_for(tmp_path: Path) -> None:
+    """-q leaves stderr to errors; -vv fills it and never shows the key."""
+    site = Site(tmp_path)
+    site.fill(1)
+
+    assert "" == site.run("sync", "-q", code=0).err
+    assert "" != site.run("sync", "-vv", code=0).err
