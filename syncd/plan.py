@@ -115,13 +115,14 @@ def _plan_source(view: SourceView, now: float) -> Plan:
     absent = {entry.key.path for entry in gone}
     for path, entry in view.entries.items():
         over = path not in seen and (entry.gone or path in absent)
-        actions += upkeep(
+        due = upkeep(
             entry,
             view.policy,
             now,
             lost=over and verdict.root_believed and not view.adopting,
             forgotten=over and verdict.hold is None and not view.adopting,
         )
+        actions += [action for action in due if not (view.adopting and isinstance(action, Delete))]
     return Plan(tuple(actions), () if verdict.hold is None else (verdict.hold,), tuple(waiting))
 
 

@@ -173,7 +173,6 @@ def test_a_bound_on_the_pass_ends_with_4(tmp_path: Path) -> None:
     """--wait stops the pass; what is left is done by the next one."""
     site = Site(tmp_path)
     site.fill(8)
-    server().admin("faults", {"kind": "slow"}) if False else None
 
     result = site.run("sync", "--wait", "50ms", "--json", code=4)
     assert result.json["counts"]["verified"] < 8

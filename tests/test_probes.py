@@ -104,6 +104,14 @@ def test_rare_words_decide() -> None:
     assert "Zirconium" in choose(text, 1)[0].text
 
 
+def test_front_matter_is_left_alone() -> None:
+    """Even where its words are the rarest; it is asked for only when there is nothing else."""
+    body = "The operator shall read the manual.\n\n" * 5
+    text = f"---\nsummary: Zirconium nozzles tolerate fluoride vapours unharmed and silently.\n---\n{body}"
+    assert all("operator" in probe.text for probe in choose(text, 3))
+    assert "Zirconium" in choose(text.removesuffix(body), 3)[0].text
+
+
 def test_what_was_asked_can_be_avoided() -> None:
     """Other probes than those used before, as long as there are any."""
     first = choose(GUIDE, 2)

@@ -97,13 +97,6 @@ def _drawn(table: Table, rows: list[tuple[str, ...]], look: Look) -> str:
         pad_edge=False,
         show_edge=False,
     )
-        box=SIMPLE_HEAD,
-        title=table.title or None,
-        title_justify="left",
-        title_style="bold",
-        pad_edge=False,
-        show_edge=False,
-    )
     for column in table.columns:
         drawn.add_column(column.title, justify="right" if column.right else "left", overflow="fold")
     for row in rows:

@@ -138,6 +138,7 @@ def main() -> int:
     parser.add_argument("--files", type=int, default=100_000)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--dir", default=None)
+    parser.add_argument("--peers", action=argparse.BooleanOptionalAction, default=True)
     options = parser.parse_args()
     base = Path(tempfile.mkdtemp(prefix="syncd-bench-", dir=options.dir))
     try:
@@ -151,7 +152,7 @@ def main() -> int:
         peers: dict[str, list[str]] = {
             "find": ["find", str(root), "-type", "f", "-printf", "%s %T@ %p\n"],
         }
-        if options.files <= 200_000 and (shutil.which("rsync") or shutil.which("rclone")):
+        if options.peers and options.files <= 200_000 and (shutil.which("rsync") or shutil.which("rclone")):
             subprocess.run(["cp", "-a", str(root), str(copy)], check=True)
             if shutil.which("rsync"):
                 peers["rsync -an"] = ["rsync", "-an", f"{root}/", f"{copy}/"]
