@@ -99,7 +99,7 @@ def candidates(head: bytes, encodings: tuple[str, ...], *, html: bool = False) -
         names.append(wide)
     stated = stated_charset(head) if html else ""
     if stated:
-        if False:
+        if stated != "utf-8" and not stated.startswith("iso2022") and _plainly_utf8(head):
             names.append("utf-8")
         names.append(stated)
     names.extend(name for name in map(canonical, encodings) if name not in names)

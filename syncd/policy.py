@@ -186,15 +186,17 @@ def upkeep(
     """
     actions: list[AnyAction] = []
     serving, candidate = entry.serving, entry.candidate
-    # A replaced version may go only while the one that replaced it serves and is visible (rule 13).
+    # A version that served may go only while the one that replaced it serves and is visible (rule 13), or when the
+    # whole document is lost. What never served must not be seen in any case.
     replaced = serving is not None and serving.visible and (candidate is None or candidate.flip is None)
+    free = lost if serving is None else replaced
     for revision in entry.retired:
-        if _once_served(revision) and not (lost if serving is None else replaced):
-            continue
+        due = revision.delete_after is not None and revision.delete_after <= now
         if revision.visible:
-            reason = "it must not be visible any more"
-            actions.append(Retire(entry.key, reason, revision=revision, grace=0.0, vanished=False))
-        elif revision.delete_after is not None and revision.delete_after <= now:
+            if free or not _once_served(revision):
+                reason = "it must not be visible any more"
+                actions.append(Retire(entry.key, reason, revision=revision, grace=0.0, vanished=False))
+        elif due and (free or not (_once_served(revision) or revision.successor)):
             actions.append(Delete(entry.key, "its grace is over", revision=revision))
     for revision in entry.failed:
         # Failed versions stay, hidden, until the next one succeeds or the document is over.

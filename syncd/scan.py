@@ -7,8 +7,7 @@ is asked. Memory depends on the largest directory and on the number of directori
 Directories are opened one below the other by descriptor and never through a symbolic link, so nothing that moves
 during the scan can lead it out of the root. What cannot be read is said to be unreadable, never to be missing.
 
-Paths are relative to the root, POSIX, as the disk spells them (``os.fsdecode`` form); only ``DocumentKey.path`` is NFC.
-``listing`` reads one directory, ``sift`` compares its files with what is known, ``snapshot`` opens and hashes a file.
+Paths are relative to the root, as the disk spells them (``os.fsdecode`` form); only ``DocumentKey.path`` is NFC.
 """
 
 from __future__ import annotations

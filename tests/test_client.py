@@ -333,9 +333,14 @@ def test_large_files_are_streamed_and_small_ones_go_in_one_piece() -> None:
 def test_reader_is_closed_when_the_connection_breaks() -> None:
     closed: list[int] = []
     source = reader(*[ONE] * 9, closed=closed)()
-    with pytest.raises(errors.OutcomeUnknown):
-        asyncio.run(sent_by_pieces(source, LARGE, httpx.WriteError("broken pipe")))
-    assert closed
+
+    async def main() -> None:
+        with pytest.raises(errors.OutcomeUnknown) as caught:
+            await sent_by_pieces(source, LARGE, httpx.WriteError("broken pipe"))
+        assert closed, "closed by the client, not by the end of the loop"
+        assert caught.value.__traceback__ is not None  # which holds every frame until here
+
+    asyncio.run(main())
 
 
 def test_wrong_size_of_bytes_is_a_bug() -> None:

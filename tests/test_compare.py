@@ -219,6 +219,18 @@ def test_a_repeated_passage_is_needed_once() -> None:
     assert compare(between, [block, english(42), english(43)]) is None
 
 
+def test_scraps_of_a_lost_passage_elsewhere_do_not_excuse_it() -> None:
+    """Pieces of 40 characters that stand somewhere on the server are no copy of the lost passage."""
+    lost = normalise(english(61))[100:400]
+    head, tail = normalise(english(62)), normalise(english(63))
+    scraps = [
+        "~".join((normalise(english(70 + i))[:300], lost[i * 40 : i * 40 + 40])) + english(80 + i) for i in range(3)
+    ]
+    assert compare(head + lost[:150] + lost + lost[150:] + tail, [head, *scraps, tail]) is not None
+    twin = head + lost + tail + lost
+    assert compare(twin + "end", [head, lost + tail, "end"]) is None
+
+
 def test_empty_sent_text_is_equal_to_anything() -> None:
     """Markup alone has nothing that could be lost."""
     assert compare("", ["x"]) is None

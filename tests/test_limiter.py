@@ -94,6 +94,17 @@ def test_rate_has_a_floor() -> None:
     run(main())
 
 
+def test_penalty_takes_what_was_saved_up() -> None:
+    async def main() -> list[float]:
+        limiter = RateLimiter(4, burst=5)
+        limiter.penalise(10)
+        return await passages(limiter, 2)
+
+    first, second = run(main())
+    assert first == 10
+    assert second > 10.25
+
+
 def test_longer_penalty_wins_and_a_shorter_one_changes_nothing() -> None:
     async def main() -> None:
         limiter = RateLimiter(100)

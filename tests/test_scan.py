@@ -845,6 +845,24 @@ def test_a_directory_that_cannot_be_opened_is_unreadable(
     assert (names(result), result.missing, result.root) == (["a.md"], [], RootState.OK)
 
 
+def test_a_directory_that_gives_no_answer_at_all_is_unreadable(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gone is what lstat says is gone; an lstat that fails otherwise says nothing."""
+    memory = Memory(tree)
+    memory.settle()
+    refuse(monkeypatch, "one", errno.ENOENT)
+    real = os.lstat
+
+    def lstat(path: Any, **options: Any) -> os.stat_result:
+        if path == "one":
+            raise OSError(errno.EIO, "Input/output error")
+        return real(path, **options)
+
+    monkeypatch.setattr(os, "lstat", lstat)
+    result = memory.scan()
+    assert [path for path, _ in result.unreadable] == ["one"]
+    assert result.missing == []
+
+
 def test_a_directory_that_cannot_be_read_to_its_end_is_unreadable(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Half a listing proves nothing: an error in the middle, or a file that gives no stat, spoils all of it."""
     memory = Memory(tree)

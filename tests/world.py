@@ -107,6 +107,7 @@ class World:
         self.space = ""
         self.events: list[tuple[str, str, str]] = []
         self._hook: Callable[[str], None] | None = None
+        self.replaces = False  # for tests that run with and without an earlier version
         self.verified_since: dict[tuple[str, str], float] = {}  # also of ledgers that were lost since
 
     # ------------------------------------------------------------ time and disk
@@ -165,6 +166,11 @@ class World:
             http=Http(),
             sources=tuple(self.sources or [self.source]),
         )
+
+    def lose_ledger(self) -> None:
+        """Somebody deletes the ledger."""
+        for file in self.ledger_path.parent.glob(self.ledger_path.name + "*"):
+            file.unlink()
 
     def run(self, body: Callable[[Engine], Coroutine[Any, Any, T]]) -> T:
         """Open ledger, client and engine, run ``body``, close everything."""

@@ -220,7 +220,7 @@ def found_probes(conn: sqlite3.Connection, revision_id: str) -> list[tuple[str, 
     """The probes that found this revision by its own id: (query, mode), newest first."""
     return conn.execute(
         "select q.query, q.mode from proofs p join probe_results q on q.proof = p.id"
-        " where p.revision = ? and q.verdict = 'found' order by q.id desc",
+        " where p.revision = ? and q.verdict = 'found' order by p.id desc, q.rowid",
         (revision_id,),
     ).fetchall()
 
