@@ -254,6 +254,7 @@ RUN_CODES = _table(
     ("remote-missing", "gone on the server", "A collection or dataset is gone.", "Run `syncd sync`: it looks again."),
     ("outcome-unknown", "no answer", "A request was sent and never answered.", "Run `syncd sync`: it looks first."),
     ("not-possible", "not possible now", "The decision makes no sense as things are.", "The message says why."),
+    ("demo-failed", "demo failed", "A step of `syncd demo` did not do what it says.", "Please report it."),
     ("bug", "a bug", "syncd met what it does not know.", "See exit code 1."),
     ("error", "error", "Something failed; the message says what.", "The hint of the message says what to do."),
 )

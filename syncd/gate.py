@@ -53,12 +53,12 @@ class Gate:
         began = loop.time()
         pause = 0.5
         while True:
-            if isinstance(trouble, RateLimited) and trouble.retry_after is not None:
-                pause = max(pause, trouble.retry_after)
+            asked = trouble.retry_after if isinstance(trouble, RateLimited) else None
+            pause = max(pause, asked or 0.0)
             if self._patience is not None:
                 left = began + self._patience - loop.time()
-                if left <= 0:
-                    raise trouble
+                if left <= 0 or (asked or 0.0) > left:
+                    raise trouble  # asking before the server wants it would only make it worse
                 pause = min(pause, left)
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)

@@ -56,6 +56,10 @@ def decide(
     if candidate is not None and candidate.flip is not None:
         return _later(entry, now) or Prove(key, _flip_reason(candidate.flip), revision=candidate)
 
+    # A flip came to nothing because its new version was lost on the server: the old one is shown again (law 1).
+    if serving is not None and not serving.visible:
+        return _later(entry, now) or Restore(key, "it serves and must be seen", revision=serving, as_serving=True)
+
     if candidate is not None:
         # What is under way and was never shown goes when the file cannot be taken, or says something newer.
         if snapshot.problem is not None:

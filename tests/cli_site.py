@@ -136,7 +136,9 @@ settle = "0s"
         animals = ("otters", "walruses", "petrels", "lemmings", "narwhals", "puffins", "stoats", "ravens")
         for index in range(number):
             animal = animals[index]
-            self.write(f"{animal}.md", f"# {animal.title()}\n\nEverything about {animal} number {index} in the far north.\n")
+            self.write(
+                f"{animal}.md", f"# {animal.title()}\n\nEverything about {animal} number {index} in the far north.\n"
+            )
 
     def command(self, *args: str) -> list[str]:
         """The command line of one run."""

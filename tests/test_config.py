@@ -1040,6 +1040,11 @@ def test_variables_override_the_file(folder: Path) -> None:
             "SYNCD_FASTGPT__UPLOADS must be a whole number from 1 to 64, not the number 8.0",
         ),
         ("SYNCD_FASTGPT__UPLOADS", "9" * 5000, None),
+        (
+            "SYNCD_FASTGPT__BASE_URL",
+            "http://h\udcff",
+            "SYNCD_FASTGPT__BASE_URL must not contain blanks, backslashes or control characters",
+        ),
         ("SYNCD_FASTGPT__BASE_URL", "nowhere", "SYNCD_FASTGPT__BASE_URL must begin with http:// or https://"),
         ("SYNCD_FASTGPT__CA_FILE", "no", "SYNCD_FASTGPT__CA_FILE names a file that does not exist: no"),
         ("SYNCD_LEDGER__PATH", "docs", "SYNCD_LEDGER__PATH must name a file, but is a directory: docs"),
@@ -1415,10 +1420,16 @@ def test_fuzz_values(place: tuple[str, str], value: Any, folder: Path) -> None:
     _only_config_errors(folder, "\n".join(lines).encode("utf-8", "surrogatepass"))
 
 
+# What a variable can hold: any text without a null, and bytes that are no text, as os.environ shows them.
+VARIABLE_CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\0") | st.characters(
+    min_codepoint=0xDC80, max_codepoint=0xDCFF
+)
+
+
 @FUZZ
 @given(
     name=st.sampled_from([f"SYNCD_{table}__{key}".upper() for table, key in PLACES]),
-    value=st.text(st.characters(exclude_characters="\0"), max_size=20),
+    value=st.text(VARIABLE_CHARACTERS, max_size=20),
 )
 def test_fuzz_environment(name: str, value: str, folder: Path) -> None:
     """No variable raises anything but a ConfigError."""

@@ -736,6 +736,15 @@ def test_a_same_size_write_within_the_grain_is_caught_by_the_next_scan(tmp_path:
     assert hashed.sha256 == hashlib.sha256(b"new").hexdigest()
 
 
+def test_a_clock_that_was_set_back_trusts_no_file_that_seems_new(tmp_path: Path) -> None:
+    """What is known of a file counts for nothing while its time says that it is being written."""
+    put(tmp_path / "a.md")
+    memory = Memory(tmp_path)
+    memory.settle()
+    result = memory.scan(now_ns=lambda: LONG_AGO * 10**9, inspect=frozenset({""}))
+    assert [(s.disk_name, s.racy, s.sha256) for s in result.changed] == [("a.md", True, "")]
+
+
 def test_times_before_1970_are_times(tmp_path: Path) -> None:
     """Some archives carry them."""
     put(tmp_path / "a.md", mtime=-5)

@@ -14,7 +14,7 @@ import sqlite3
 import unicodedata
 from collections.abc import Callable, Coroutine
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -166,6 +166,10 @@ class World:
             http=Http(),
             sources=tuple(self.sources or [self.source]),
         )
+
+    def delete_at_once(self) -> None:
+        """No grace from now on."""
+        self.source = replace(self.source, delete=DeletePolicy(grace=0.0))
 
     def lose_ledger(self) -> None:
         """Somebody deletes the ledger."""

@@ -27,7 +27,8 @@ def base_url(value: object) -> str:
     address = value.strip().rstrip("/")
     if not address:
         raise ValueError('must not be empty; write FastGPT\'s address, such as "http://localhost:3000/api"')
-    if re.search(r"[\s\x00-\x1f\x7f\\]", address):
+    # Surrogates stand for the bytes of an environment variable that are no text.
+    if re.search(r"[\s\x00-\x1f\x7f\\\ud800-\udfff]", address):
         raise ValueError("must not contain blanks, backslashes or control characters")
     try:
         parts = urlsplit(address)

@@ -163,6 +163,9 @@ def lose(world: World) -> None:
             if known and revision.collection_id not in world.server:
                 world.put(document, revision, state=State.DELETED, visible=False, flip=None)
                 document.rest = None
+                serving = document.entry().serving
+                if revision.flip is not None and serving is not None:
+                    world.put(document, serving, visible=False)  # it may have been hidden for the lost one
 
 
 def release(world: World, plan: Plan) -> None:

@@ -109,7 +109,15 @@ TABLE = [
     ("its move was given up", A, entry(serving=serving(path="old/a.md"), quarantine=given_up()), "nothing"),
     ("proof before place", A, entry(serving=serving(reprove=True, path="old/a.md")),
      "prove s: its proof leaned on a document that is gone"),
-    ("somebody hid it: not fought (rule 27)", A, entry(serving=serving(visible=False)), "nothing"),
+    # -- a flip lost its new version on the server
+    ("what serves was hidden for a version that is lost", A, entry(serving=serving(visible=False)),
+     "restore s as serving: it serves and must be seen"),
+    ("the same, edited", B, entry(serving=serving(visible=False)), "restore s as serving: it serves and must be seen"),
+    ("the same, spoiled", TOO_LARGE, entry(serving=serving(visible=False)),
+     "restore s as serving: it serves and must be seen"),
+    ("the same, the next version is in training", B, entry(serving=serving(visible=False), candidate=indexing("B")),
+     "restore s as serving: it serves and must be seen"),
+    ("the same, failing", A, entry(serving=serving(visible=False), **LATER), "wait until 1001"),
     # -- what serves is older
     ("edited", B, entry(serving=serving()), "upload B: content changed"),
     ("other settings", file("A", settings="t"), entry(serving=serving()), "upload A: settings changed"),

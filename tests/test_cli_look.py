@@ -1,0 +1,220 @@
+"""The commands that look: plan, status, ls, history, search, verify, check, doctor; text, JSON and Markdown."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from cli_site import Site
+
+
+def test_plan_is_offline_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    """No server is asked and no ledger is made; the exit code tells only when asked to."""
+    site = Site(tmp_path, base_url="http://127.0.0.1:9/api")
+    site.fill(2)
+    site.write("nothing.md", "")
+
+    document = site.run("plan", "--json", code=0).json
+    assert "syncd.plan/1" == document["schema"]
+    assert [("quarantine", "nothing.md"), ("upload", "otters.md"), ("upload", "walruses.md")] == sorted(
+        (action["kind"], action["path"]) for action in document["actions"]
+    )
+    assert all(action["reason"] and action["source"] == "docs" for action in document["actions"])
+    assert (2, 2) == (document["cost"]["documents"], document["cost"]["chunks"])
+    assert {"config.toml", "docs", "key"} == set(os.listdir(tmp_path))
+    site.run("plan", "--exit-code", code=5)
+
+
+def test_plan_formats(tmp_path: Path) -> None:
+    """Text, JSON, Markdown, and a file that is never overwritten."""
+    site = Site(tmp_path)
+    site.write("a|b_c.md", "# Pipes\n\nA document whose name would break a table.\n")
+
+    assert "| upload | a\\|b\\_c.md |" in site.run("plan", "--format", "markdown", code=0).out
+    shown = site.run("plan", "--out", "plan.json", code=0).out
+    assert "upload" in shown and "new file" in shown
+    assert (
+        site.run("plan", "--format", "json", code=0).json["actions"]
+        == json.loads((tmp_path / "plan.json").read_text())["actions"]
+    )
+    assert "exists already" in site.run("plan", "--out", "plan.json", code=2).err
+
+
+def test_plan_after_a_pass_has_nothing_to_do(tmp_path: Path) -> None:
+    """What was mirrored needs nothing; what vanished beyond the limit is a hold."""
+    site = Site(tmp_path, delete="max_count = 0")
+    site.fill(2)
+    site.run("sync", code=0)
+
+    assert "nothing to do" in site.run("plan", "--exit-code", code=0).out
+    (site.docs / "otters.md").unlink()
+    document = site.run("plan", "--json", "--exit-code", code=5).json
+    assert [] == document["actions"]
+    assert {"source", "reason", "releasable", "count", "paths", "since"} <= set(document["holds"][0])
+
+
+def test_before_the_first_pass_everything_reads_as_empty(tmp_path: Path) -> None:
+    """Looking at a ledger that is not there yet is no error."""
+    site = Site(tmp_path)
+
+    assert "nothing was synchronised yet" in site.run("status", code=0).out
+    assert [] == site.run("ls", "--json", code=0).json["documents"]
+    assert "nothing was synchronised yet" in site.run("history", "a.md", code=2).err
+
+
+def test_status(tmp_path: Path) -> None:
+    """Counts by state, the watch, and sources that left the configuration."""
+    site = Site(tmp_path)
+    site.fill(2)
+    site.write("nothing.md", "")
+    site.run("sync", code=3)
+
+    source = site.run("status", "--json", code=0).json["sources"][0]
+    assert ("docs", 2, 1) == (source["name"], source["counts"]["verified"], source["counts"]["quarantined"])
+    assert {"mode": "off", "reason": "no service is running"} == source["watch"]
+    assert source["dataset_id"] and source["last_scan_at"].endswith("Z") and source["holds"] == []
+
+    text = (tmp_path / "config.toml").read_text().replace('name = "docs"', 'name = "other"')
+    (tmp_path / "config.toml").write_text(text)
+    assert "the source docs is not in the configuration any more" in site.run("status", code=0).out
+    assert [("other", True), ("docs", False)] == [
+        (row["name"], row["configured"]) for row in site.run("status", "--json", code=0).json["sources"]
+    ]
+
+
+def test_ls(tmp_path: Path) -> None:
+    """One row per document with what serves and what is wrong."""
+    site = Site(tmp_path)
+    site.fill(1)
+    site.write("nothing.md", "")
+    site.run("sync", code=3)
+
+    document = site.run("ls", "--json", code=0).json
+    assert "syncd.ls/1" == document["schema"]
+    bad, good = document["documents"]
+    assert ("nothing.md", "quarantined", None) == (bad["path"], bad["state"], bad["serving"])
+    assert "empty" == bad["error"]["code"]
+    assert ("verified", None, 0) == (good["state"], good["error"], good["attempts"])
+    assert {"collection_id": good["collection_id"], "sha256": good["sha256"], "verified_at": good["verified_at"]} == (
+        good["serving"]
+    )
+    assert ["otters.md"] == [r["path"] for r in site.run("ls", "--state", "verified", "--json").json["documents"]]
+    assert "nothing.md  quarantined" in site.run("ls", "docs", code=0).out
+
+
+def test_deleted_documents_are_listed_only_with_all(tmp_path: Path) -> None:
+    """What is gone for good stays as history."""
+    site = Site(tmp_path, delete='grace = "0s"')
+    site.fill(2)
+    site.run("sync", code=0)
+    (site.docs / "otters.md").unlink()
+    site.run("sync", code=0)
+
+    assert 1 == len(site.run("ls", "--json", code=0).json["documents"])
+    assert ["deleted"] == [r["state"] for r in site.run("ls", "--state", "deleted", "--json").json["documents"]]
+    assert 2 == len(site.run("ls", "--all", "--json", code=0).json["documents"])
+
+
+def test_names_of_any_kind_survive(tmp_path: Path) -> None:
+    """Chinese names, blanks, control characters and bytes that are no text, in tables and in JSON."""
+    site = Site(tmp_path)
+    site.write("手册 第一章.md", "# 第一章\n\n员工每年享有十五天带薪年假，未休完的可以结转。\n")
+    site.write("red\x1b[31m.md", "# Escape\n\nThe name of this document would paint the terminal red.\n")
+    with open(os.fsencode(site.docs) + b"/caf\xe9.md", "wb") as file:
+        file.write(b"# Not UTF-8\n\nThe name of this document is not UTF-8.\n")
+    site.run("sync")
+
+    listing = site.run("ls", code=0)
+    assert "\x1b" not in listing.out and "red\\x1b[31m.md" in listing.out
+    paths = [row["path"] for row in site.run("ls", "--json", code=0).json["documents"]]
+    assert "手册 第一章.md" in paths and "red\x1b[31m.md" in paths and 3 == len(paths)
+
+
+@pytest.mark.parametrize("given", ["otters.md", "docs/otters.md", "./docs/otters.md", "docs/../docs/otters.md"])
+def test_a_path_may_be_given_in_several_ways(tmp_path: Path, given: str) -> None:
+    """Relative to the source, or as the file on disk."""
+    site = Site(tmp_path)
+    site.fill(1)
+    site.run("sync", code=0)
+
+    for path in (given, str(site.docs / "otters.md")):
+        document = site.run("history", path, "--json", code=0).json
+        assert ("syncd.history/1", "docs", "otters.md") == (document["schema"], document["source"], document["path"])
+        assert ["uploaded", "verified"] == [event["event"] for event in document["events"]]
+        assert document["proofs"][0]["passed"] and "found" == document["proofs"][0]["probes"][0]["verdict"]
+    assert 'did you mean "otters.md"?' in site.run("history", "oters.md", code=2).err
+
+
+def test_a_path_in_two_sources_needs_the_source(tmp_path: Path) -> None:
+    """Nothing is guessed."""
+    site = Site(
+        tmp_path,
+        extra=f'[[source]]\nname = "more"\npath = "more"\ndataset = "{tmp_path.name}-more"\nsettle = "0s"',
+    )
+    site.fill(1)
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "otters.md").write_text("# Otters again\n\nThe same name, another folder, other words.\n")
+    site.run("sync", code=0)
+
+    assert "--source" in site.run("history", "otters.md", code=2).err
+    assert "more" == site.run("history", "otters.md", "--source", "more", "--json", code=0).json["source"]
+    assert "docs" == site.run("history", "docs/otters.md", "--json", code=0).json["source"]
+
+
+def test_search_shows_paths(tmp_path: Path) -> None:
+    """Each distinct dataset is asked once; hits carry paths, rank and score."""
+    site = Site(tmp_path)
+    site.fill(3)
+    site.run("sync", code=0)
+
+    document = site.run("search", "Everything about walruses", "--json", code=0).json
+    assert ("syncd.search/1", 1) == (document["schema"], len(document["datasets"]))
+    hit = document["datasets"][0]["hits"][0]
+    assert ("docs", "walruses.md", 1) == (hit["source"], hit["path"], hit["rank"])
+    assert "docs/walruses.md" in site.run("search", "walruses", "--source", "docs", "--mode", "embedding", code=0).out
+    site.run("search", "walruses", "--dataset", "nowhere", code=2)
+
+
+def test_verify(tmp_path: Path) -> None:
+    """Probes and golden questions again; a failed question ends with 4."""
+    site = Site(tmp_path)
+    site.fill(1)
+    site.run("sync", code=0)
+
+    document = site.run("verify", "--json", code=0).json
+    assert "syncd.verify/1" == document["schema"]
+    assert {"source", "path", "question", "kind", "verdict", "rank", "score"} <= set(document["results"][0])
+    assert document["results"] == site.run("verify", "docs/otters.md", "--json", code=0).json["results"]
+    site.run("verify", "--sample", "1/1", code=0)
+    site.run("verify", "--sample", "most", code=2)
+    site.run("verify", "--all", "--sample", "1/2", code=2)
+
+
+def test_check(tmp_path: Path) -> None:
+    """Without problems the values in effect are shown; the key is not among them."""
+    site = Site(tmp_path)
+
+    document = site.run("check", "--json", code=0).json
+    assert (True, "***", 200.0) == (
+        document["ok"],
+        document["effective"]["fastgpt"]["api_key"],
+        document["effective"]["fastgpt"]["search_tests_per_second"],
+    )
+    assert "no problems" in site.run("check", code=0).out
+    site.docs.rmdir()
+    assert "there is no folder" in site.run("check", code=0).out
+
+
+def test_doctor(tmp_path: Path) -> None:
+    """Findings with hints; the gravest decides the exit code; the bundle holds no key."""
+    site = Site(tmp_path)
+
+    document = site.run("doctor", "--json", code=0).json
+    assert "syncd.doctor/1" == document["schema"]
+    assert {"check", "level", "message", "hint", "exit_code"} == set(document["findings"][0])
+    site.run("doctor", "--bundle", "bundle.zip", code=0)
+    assert "exists already" in site.run("doctor", "--bundle", "bundle.zip", code=2).err
+    (tmp_path / "config.toml").write_text("version = 9\n")
+    site.run("doctor", code=78)

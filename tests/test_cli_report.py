@@ -1,0 +1,123 @@
+"""Reports and the display of a running pass, without a process."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+
+from syncd import live
+from syncd.models import DocumentKey
+from syncd.progress import Progress
+from syncd.report import Column, Finding, Level, Lines, Report, Table, human, jsontext, markdown, terminal, text
+
+PLAIN = terminal.Look(live=False, rich=False, colour=False)
+COLOURED = terminal.Look(live=True, rich=True, colour=True)
+TABLE = Table((Column("path"), Column("n", right=True)), (("手册.md", "1"), ("e\u0301.md", "22")))
+
+
+def test_plain_tables_align_wide_and_combining_characters() -> None:
+    """A Chinese character takes two columns, a combining mark none."""
+    assert "path      n\n手册.md   1\ne\u0301.md     22\n" == text.render(Report("x", {}, (TABLE,)), PLAIN)
+
+
+def test_findings_stand_together() -> None:
+    """Findings form a block; the remedy is below its finding."""
+    report = Report(
+        "x", {}, (Finding(Level.ERROR, "held", "why\nso", "do this"), Finding(Level.OK, "ok", "b"), Lines(("end",)))
+    )
+
+    assert "held         why so\n             -> do this\nok           b\n\nend\n" == text.render(report, PLAIN)
+
+
+def test_no_cell_can_steer_the_terminal() -> None:
+    """Escape sequences, line breaks and bytes that are no text are shown, not obeyed."""
+    assert "a\\x1b[31m b\\udcff" == human.one_line("a\x1b[31m\n b\udcff")
+
+
+def test_drawn_tables_are_coloured_only_where_wanted() -> None:
+    """Colours follow the look of the stream."""
+    table = Table((Column("state", toned=True),), (("verified",),))
+
+    assert "\x1b[32m" in text.render(Report("x", {}, (table,)), COLOURED)
+    assert "\x1b" not in text.render(Report("x", {}, (table,)), terminal.Look(live=True, rich=True, colour=False))
+
+
+def test_markdown_escapes_what_names_may_hold() -> None:
+    """A name is a name, whatever characters it has."""
+    table = Table((Column("p"),), (("a|b_c*<d>",),))
+
+    assert "| p |\n|---|\n| a\\|b\\_c\\*\\<d\\> |\n" == markdown.render(Report("x", {}, (table,)))
+
+
+def test_json_holds_names_that_are_no_text() -> None:
+    """A lone surrogate is escaped, everything else stays readable; an ASCII stream gets ASCII."""
+    assert '{"p": "册"}\n' == jsontext.render({"p": "册"}, indent=False)
+    odd = {"p": "册\udcff"}
+    assert odd == json.loads(jsontext.render(odd, indent=False).encode())
+    assert jsontext.render({"p": "册"}, indent=False, encoding="ascii").isascii()
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("stream", "env", "expected"),
+    [
+        (io.StringIO(), {}, (False, False, False)),
+        (io.StringIO(), {"FORCE_COLOR": "1"}, (False, True, True)),
+        (_Terminal(), {}, (True, True, True)),
+        (_Terminal(), {"NO_COLOR": "1"}, (True, True, False)),
+        (_Terminal(), {"TERM": "dumb"}, (False, False, False)),
+    ],
+)
+def test_the_look_of_a_stream(stream: io.StringIO, env: dict[str, str], expected: tuple[bool, bool, bool]) -> None:
+    """NO_COLOR, FORCE_COLOR and TERM=dumb mean what they mean elsewhere."""
+    look = terminal.look(stream, env)
+
+    assert expected == (look.live, look.rich, look.colour)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [(0.04, "0.0 s"), (9.4, "9.4 s"), (59.6, "1 min"), (65, "1 min 5 s"), (3600, "1 h"), (90061, "1 d 1 h")],
+)
+def test_lengths_of_time(seconds: float, expected: str) -> None:
+    """Two figures that matter."""
+    assert expected == human.lasting(seconds)
+
+
+def test_plain_lines_speak_up_after_ten_seconds() -> None:
+    """A long wait is told, and so is the server's trouble, once each."""
+    now = [0.0]
+    written: list[str] = []
+    progress = Progress(phase="working", documents_total=3, documents_done=1)
+    lines = live.Lines(progress, written.append, clock=lambda: now[0])
+
+    lines.event("uploaded", DocumentKey("docs", "a.md"), "")
+    now[0] = 9.0
+    lines.tick()
+    now[0] = 10.5
+    lines.tick()
+    progress.trouble = "refused"
+    lines.tick()
+    lines.tick()
+    progress.trouble = ""
+    lines.tick()
+
+    assert [
+        "uploaded     docs/a.md\n",
+        "...          working, 1 of 3 documents done\n",
+        "server       refused; trying on\n",
+        "server       works again\n",
+    ] == written
+
+
+def test_the_telling_line_of_a_passage() -> None:
+    """The line that shares most with the question is shown."""
+    passage = "\ufeff# Holidays\n\nEveryone has thirty days.\nThey end in March.\n"
+
+    assert "Everyone has thirty days." == human.telling_line(passage, "how many days has everyone?")
