@@ -119,11 +119,13 @@ def decide_vanished(entry: LedgerEntry, now: float) -> AnyAction | Waiting | Non
     This needs no belief in the disk, so it holds for a missing root as well. What the disk must be believed for is
     planned for the source as a whole, under the firewall.
     """
-    key, candidate = entry.key, entry.candidate
+    key, candidate, serving = entry.key, entry.candidate, entry.serving
+    if candidate is not None and candidate.flip is not None:
+        return _later(entry, now) or Prove(key, _flip_reason(candidate.flip), revision=candidate)
+    if serving is not None and not serving.visible:
+        return _later(entry, now) or Restore(key, "it serves and must be seen", revision=serving, as_serving=True)
     if candidate is None:
         return None
-    if candidate.flip is not None:
-        return _later(entry, now) or Prove(key, _flip_reason(candidate.flip), revision=candidate)
     if candidate.state is State.UPLOADING:
         return _later(entry, now) or Resume(key, "find out whether the upload arrived", revision=candidate)
     # Created, but not hidden yet, and nobody has compared it (rule 3).

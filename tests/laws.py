@@ -7,7 +7,7 @@ import sqlite3
 from contextlib import closing
 from typing import Any
 
-from world import World
+from world import EPOCH, World
 
 _BLANK = re.compile(r"[\s\ufeff]+")
 
@@ -111,45 +111,27 @@ def converged(world: World, *, failing: tuple[str, ...] = (), again: bool = True
 
 def no_gap(world: World) -> None:
     """Check law 1 over all that has happened: once verified, a compared version is always visible."""
-    document: dict[str, tuple[str, str]] = {}
-    for collection_id, source, path in rows(
-        world,
-        "select r.collection_id, d.source, d.path from revisions r join documents d on d.id = r.document"
-        " where r.collection_id is not null",
-    ):
-        document[collection_id] = (source, path)
-    allowed: dict[tuple[str, str], list[float]] = {}
-    for source, path, at in rows(
-        world, "select d.source, d.path, x.at from deletions x join documents d on d.id = x.document"
-    ):
-        allowed.setdefault((source, path), []).append(at)
-    returned: dict[tuple[str, str], list[float]] = {}
-    for source, path, at in rows(world, "select source, path, at from events where event = 'verified'"):
-        returned.setdefault((source, path), []).append(at)
-    shown: dict[tuple[str, str], set[str]] = {}
     ready: set[str] = set()
-    visible: set[str] = set()
+    visible: dict[tuple[str, str], set[str]] = {}
     for index, event in enumerate(world.emulator.timeline):
         marker = event.metadata.get("syncd")
         if marker is None:
             continue
-        key = document.get(event.collection_id, (marker["source"], marker["path"]))
+        key = world.document_of.get(event.collection_id, (marker["source"], marker["path"]))
+        mine = visible.setdefault(key, set())
         match event.event:
-            case "created" | "shown":
-                visible.add(event.collection_id)
-                if event.event == "shown":
-                    ready.add(event.collection_id)
+            case "created":
+                mine.add(event.collection_id)
+            case "shown":
+                mine.add(event.collection_id)
+                ready.add(event.collection_id)  # nothing is shown before its content was compared
             case "hidden" | "deleted":
-                visible.discard(event.collection_id)
-        mine = shown.setdefault(key, set())
-        mine.clear()
-        mine |= {c for c in visible & ready if document.get(c, key) == key}
-        since = world.verified_since.get(key)
-        if mine or since is None or event.at <= since:
+                mine.discard(event.collection_id)
+        proofs = [at for at in world.verified.get(key, ()) if at < event.at]
+        if mine & ready or not proofs:
             continue
-        went = max((at for at in allowed.get(key, []) if at <= event.at), default=None)
-        back = max((at for at in returned.get(key, []) if at <= event.at), default=0.0)
-        assert went is not None and went >= back, (
-            f"a gap for {key} at {event.at} ({event.event} of {event.collection_id}, event {index}):"
-            f" {[(e.at, e.event, e.collection_id) for e in world.emulator.timeline]}"
+        gone = max((at for at in world.let_go.get(key, ()) if at <= event.at), default=0.0)
+        assert gone >= max(proofs), (
+            f"a gap for {key[1]} at {event.at:.3f}, after event {index}: "
+            f"{[(round(e.at - EPOCH, 3), e.event, e.collection_id[-4:]) for e in world.emulator.timeline if e.metadata.get('syncd') and world.document_of.get(e.collection_id) == key]}"
         )

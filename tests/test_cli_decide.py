@@ -18,7 +18,7 @@ def test_init_writes_a_configuration_that_check_understands(tmp_path: Path) -> N
     result = site.run("init", "--path", "docs", "--dataset", '员工 "手册"', "--base-url", "http://x:1/api", code=0)
     assert "syncd check" in result.out
     target = tmp_path / "config.toml"
-    assert 0o600 == stat.S_IMODE(target.stat().st_mode)
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
     (tmp_path / "fastgpt-api-key").write_text("fastgpt-key\n")
     loaded = config.load(target, env={"HOME": str(tmp_path)})
     assert ('员工 "手册"', "http://x:1/api", tmp_path / "docs") == (
@@ -51,10 +51,10 @@ def test_retry(tmp_path: Path) -> None:
     site.write("also nothing.md", " \n")
     site.run("sync", code=3)
 
-    assert 1 == site.run("retry", "docs/nothing.md", "--json", code=0).json["count"]
+    assert site.run("retry", "docs/nothing.md", "--json", code=0).json["count"] == 1
     assert 1 <= site.run("retry", "--all", "--json", code=0).json["count"] <= 2
     site.run("retry", "unknown.md", code=2)
-    assert 2 == site.run("sync", "--json", code=3).json["counts"]["quarantined"]
+    assert site.run("sync", "--json", code=3).json["counts"]["quarantined"] == 2
 
 
 def test_release_needs_something_held(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_release_needs_something_held(tmp_path: Path) -> None:
     site.fill(1)
     site.run("sync", code=0)
 
-    assert 6 == site.run("release", "docs").code
+    assert site.run("release", "docs").code == 6
     assert "did you mean" in site.run("release", "doc", code=2).err
 
 
@@ -77,8 +77,8 @@ def test_an_emptied_folder_needs_the_word_emptied(tmp_path: Path) -> None:
     site.run("sync", code=6)
 
     assert "--emptied" in site.run("release", "docs", code=6).err
-    assert 2 == len(site.run("release", "docs", "--emptied", "--json", code=0).json["paths"])
-    assert 2 == site.run("sync", "--json", code=0).json["counts"]["retired"]
+    assert len(site.run("release", "docs", "--emptied", "--json", code=0).json["paths"]) == 2
+    assert site.run("sync", "--json", code=0).json["counts"]["retired"] == 2
 
 
 def test_rollback(tmp_path: Path) -> None:
@@ -87,14 +87,14 @@ def test_rollback(tmp_path: Path) -> None:
     site.fill(1)
     site.run("sync", code=0)
     first = site.run("ls", "--json").json["documents"][0]["sha256"]
-    assert 6 == site.run("rollback", "otters.md").code
+    assert site.run("rollback", "otters.md").code == 6
     site.write("otters.md", "# Otters\n\nThe second version says something else about rivers and fish.\n")
     site.run("sync", code=0)
 
     assert "serves again" in site.run("rollback", "docs/otters.md", "--json", code=0).json["message"]
     row = site.run("ls", "--json").json["documents"][0]
     assert (first, "rolled-back") == (row["serving"]["sha256"], row["error"]["code"])
-    assert 0 == site.run("sync", "--json", code=3).json["counts"]["uploaded"]
+    assert site.run("sync", "--json", code=3).json["counts"]["uploaded"] == 0
 
 
 def test_adopt_rebuilds_a_lost_ledger(tmp_path: Path) -> None:
@@ -105,9 +105,9 @@ def test_adopt_rebuilds_a_lost_ledger(tmp_path: Path) -> None:
     for file in tmp_path.glob("ledger.db*"):
         file.unlink()
 
-    assert 3 == site.run("adopt", "--json", code=0).json["counts"]["adopted"]
+    assert site.run("adopt", "--json", code=0).json["counts"]["adopted"] == 3
     counts = site.run("sync", "--json", code=0).json["counts"]
-    assert (0, 3) == (counts["uploaded"], counts["verified"])
+    assert (counts["uploaded"], counts["verified"]) == (0, 3)
 
 
 def test_backup(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_backup(tmp_path: Path) -> None:
 
     document = site.run("backup", "copy.db", "--json", code=0).json
     assert ((tmp_path / "copy.db").stat().st_size, str(tmp_path / "copy.db")) == (document["bytes"], document["path"])
-    assert 0o600 == stat.S_IMODE((tmp_path / "copy.db").stat().st_mode)
+    assert stat.S_IMODE((tmp_path / "copy.db").stat().st_mode) == 0o600
     assert "exists already" in site.run("backup", "copy.db", code=2).err
 
 
@@ -138,5 +138,5 @@ def test_what_is_not_ours_is_shown_as_such(tmp_path: Path) -> None:
     stranger.run("sync", code=0)
 
     hits = site.run("search", "flies of the savannah", "--json", code=0).json["datasets"][0]["hits"]
-    assert (None, None) == (hits[0]["source"], hits[0]["path"])
+    assert (hits[0]["source"], hits[0]["path"]) == (None, None)
     assert "(not ours: " in site.run("search", "flies of the savannah", code=0).out

@@ -20,13 +20,13 @@ def test_the_demo_runs_to_its_end_without_a_terminal(tmp_path: Path) -> None:
     # What leads the caller's own deployment elsewhere must not reach the demonstration.
     result = site.run("demo", "--json", code=0, SYNCD_FASTGPT__BASE_URL="http://127.0.0.1:9/api", SYNCD_API_KEY="x")
     figures = result.json
-    assert "syncd.demo/1" == figures["schema"]
+    assert figures["schema"] == "syncd.demo/1"
     assert (figures["documents"], 0, 0) == (
         figures["verified"],
         figures["gaps"],
         figures["searches_without_answer"],
     )
-    assert (1, 2) == (figures["retired"], figures["held"])
+    assert (figures["retired"], figures["held"]) == (1, 2)
     assert figures["searches_meanwhile"] > 0
     assert figures["seconds"] < 30
     assert "制度/年假.md" in result.err
@@ -43,7 +43,7 @@ def test_an_interrupted_demo_cleans_up(tmp_path: Path) -> None:
             pass
         result = interrupt(process, signal.SIGINT)
 
-    assert 130 == result.code
+    assert result.code == 130
     assert "stopped by SIGINT" in result.err
     time.sleep(0.1)
     assert before == set(os.listdir(tmp_path))

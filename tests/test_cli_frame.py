@@ -33,7 +33,7 @@ def test_help_imports_nothing_heavy(option: str) -> None:
         timeout=30,
     )
 
-    assert (0, "LOADED []") == (ended.returncode, ended.stdout.splitlines()[-1])
+    assert (ended.returncode, ended.stdout.splitlines()[-1]) == (0, "LOADED []")
 
 
 def test_tables_for_programs_and_files_need_no_rich(tmp_path: Path) -> None:
@@ -44,7 +44,7 @@ def test_tables_for_programs_and_files_need_no_rich(tmp_path: Path) -> None:
         [sys.executable, "-c", script], cwd=site.tmp, env=clean_environment(), capture_output=True, timeout=30
     )
 
-    assert 0 == ended.returncode
+    assert ended.returncode == 0
 
 
 def test_every_command_exists_and_tells_its_help() -> None:
@@ -81,7 +81,7 @@ def test_usage_errors_end_with_2_and_help(tmp_path: Path, args: list[str], words
 
     assert words in site.run(*args, code=2).err
     document = site.run(*args, "--json", code=2).json
-    assert ("syncd.error/1", 2, "usage") == (document["schema"], document["exit_code"], document["error"]["code"])
+    assert (document["schema"], document["exit_code"], document["error"]["code"]) == ("syncd.error/1", 2, "usage")
 
 
 def test_no_command_shows_the_help(tmp_path: Path) -> None:
@@ -97,8 +97,8 @@ def test_global_options_stand_before_or_after_the_command(tmp_path: Path) -> Non
     before = site.run("--config", "other.toml", "--json", "-q", "status", code=0).json
     after = site.run("status", "-q", "--json", "--config", "other.toml", code=0).json
     assert before == after
-    assert "syncd.status/1" == after["schema"]
-    assert 78 == site.run("status").code
+    assert after["schema"] == "syncd.status/1"
+    assert site.run("status").code == 78
 
 
 def test_the_environment_names_the_configuration(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_version(tmp_path: Path) -> None:
     site = Site(tmp_path)
 
     assert site.run("--version", code=0).out.startswith("syncd ")
-    assert "syncd.version/1" == site.run("--version", "--json", code=0).json["schema"]
+    assert site.run("--version", "--json", code=0).json["schema"] == "syncd.version/1"
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -141,7 +141,7 @@ def test_a_closed_pipe_is_no_failure(tmp_path: Path) -> None:
         process.stderr.close()
         process.stderr = None
 
-    assert (0, "") == (process.returncode, err)
+    assert (process.returncode, err) == (0, "")
 
 
 # ---------------------------------------------------------------- every code is documented
@@ -179,4 +179,4 @@ def test_explain_answers_for_each_code(tmp_path: Path) -> None:
     assert "held by the firewall" in site.run("explain", code=0).out
     assert "Over --timeout" not in site.run("explain", "69", code=0).out
     document = site.run("explain", "encoding-lost", "--json", code=0).json
-    assert ("syncd.explain/1", ["encoding-lost"]) == (document["schema"], [c["code"] for c in document["codes"]])
+    assert (document["schema"], [c["code"] for c in document["codes"]]) == ("syncd.explain/1", ["encoding-lost"])

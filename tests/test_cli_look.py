@@ -17,12 +17,14 @@ def test_plan_is_offline_and_leaves_nothing_behind(tmp_path: Path) -> None:
     site.write("nothing.md", "")
 
     document = site.run("plan", "--json", code=0).json
-    assert "syncd.plan/1" == document["schema"]
-    assert [("quarantine", "nothing.md"), ("upload", "otters.md"), ("upload", "walruses.md")] == sorted(
-        (action["kind"], action["path"]) for action in document["actions"]
-    )
+    assert document["schema"] == "syncd.plan/1"
+    assert sorted((action["kind"], action["path"]) for action in document["actions"]) == [
+        ("quarantine", "nothing.md"),
+        ("upload", "otters.md"),
+        ("upload", "walruses.md"),
+    ]
     assert all(action["reason"] and action["source"] == "docs" for action in document["actions"])
-    assert (2, 2) == (document["cost"]["documents"], document["cost"]["chunks"])
+    assert (document["cost"]["documents"], document["cost"]["chunks"]) == (2, 2)
     assert {"config.toml", "docs", "key"} == set(os.listdir(tmp_path))
     site.run("plan", "--exit-code", code=5)
 
@@ -51,7 +53,7 @@ def test_plan_after_a_pass_has_nothing_to_do(tmp_path: Path) -> None:
     assert "nothing to do" in site.run("plan", "--exit-code", code=0).out
     (site.docs / "otters.md").unlink()
     document = site.run("plan", "--json", "--exit-code", code=5).json
-    assert [] == document["actions"]
+    assert document["actions"] == []
     assert {"source", "reason", "releasable", "count", "paths", "since"} <= set(document["holds"][0])
 
 
@@ -60,7 +62,7 @@ def test_before_the_first_pass_everything_reads_as_empty(tmp_path: Path) -> None
     site = Site(tmp_path)
 
     assert "nothing was synchronised yet" in site.run("status", code=0).out
-    assert [] == site.run("ls", "--json", code=0).json["documents"]
+    assert site.run("ls", "--json", code=0).json["documents"] == []
     assert "nothing was synchronised yet" in site.run("history", "a.md", code=2).err
 
 
@@ -72,15 +74,16 @@ def test_status(tmp_path: Path) -> None:
     site.run("sync", code=3)
 
     source = site.run("status", "--json", code=0).json["sources"][0]
-    assert ("docs", 2, 1) == (source["name"], source["counts"]["verified"], source["counts"]["quarantined"])
-    assert {"mode": "off", "reason": "no service is running"} == source["watch"]
+    assert (source["name"], source["counts"]["verified"], source["counts"]["quarantined"]) == ("docs", 2, 1)
+    assert source["watch"] == {"mode": "off", "reason": "no service is running"}
     assert source["dataset_id"] and source["last_scan_at"].endswith("Z") and source["holds"] == []
 
     text = (tmp_path / "config.toml").read_text().replace('name = "docs"', 'name = "other"')
     (tmp_path / "config.toml").write_text(text)
     assert "the source docs is not in the configuration any more" in site.run("status", code=0).out
-    assert [("other", True), ("docs", False)] == [
-        (row["name"], row["configured"]) for row in site.run("status", "--json", code=0).json["sources"]
+    assert [(row["name"], row["configured"]) for row in site.run("status", "--json", code=0).json["sources"]] == [
+        ("other", True),
+        ("docs", False),
     ]
 
 
@@ -92,15 +95,15 @@ def test_ls(tmp_path: Path) -> None:
     site.run("sync", code=3)
 
     document = site.run("ls", "--json", code=0).json
-    assert "syncd.ls/1" == document["schema"]
+    assert document["schema"] == "syncd.ls/1"
     bad, good = document["documents"]
-    assert ("nothing.md", "quarantined", None) == (bad["path"], bad["state"], bad["serving"])
-    assert "empty" == bad["error"]["code"]
-    assert ("verified", None, 0) == (good["state"], good["error"], good["attempts"])
+    assert (bad["path"], bad["state"], bad["serving"]) == ("nothing.md", "quarantined", None)
+    assert bad["error"]["code"] == "empty"
+    assert (good["state"], good["error"], good["attempts"]) == ("verified", None, 0)
     assert {"collection_id": good["collection_id"], "sha256": good["sha256"], "verified_at": good["verified_at"]} == (
         good["serving"]
     )
-    assert ["otters.md"] == [r["path"] for r in site.run("ls", "--state", "verified", "--json").json["documents"]]
+    assert [r["path"] for r in site.run("ls", "--state", "verified", "--json").json["documents"]] == ["otters.md"]
     assert "nothing.md  quarantined" in site.run("ls", "docs", code=0).out
 
 
@@ -112,9 +115,9 @@ def test_deleted_documents_are_listed_only_with_all(tmp_path: Path) -> None:
     (site.docs / "otters.md").unlink()
     site.run("sync", code=0)
 
-    assert 1 == len(site.run("ls", "--json", code=0).json["documents"])
-    assert ["deleted"] == [r["state"] for r in site.run("ls", "--state", "deleted", "--json").json["documents"]]
-    assert 2 == len(site.run("ls", "--all", "--json", code=0).json["documents"])
+    assert len(site.run("ls", "--json", code=0).json["documents"]) == 1
+    assert [r["state"] for r in site.run("ls", "--state", "deleted", "--json").json["documents"]] == ["deleted"]
+    assert len(site.run("ls", "--all", "--json", code=0).json["documents"]) == 2
 
 
 def test_names_of_any_kind_survive(tmp_path: Path) -> None:
@@ -129,7 +132,7 @@ def test_names_of_any_kind_survive(tmp_path: Path) -> None:
     listing = site.run("ls", code=0)
     assert "\x1b" not in listing.out and "red\\x1b[31m.md" in listing.out
     paths = [row["path"] for row in site.run("ls", "--json", code=0).json["documents"]]
-    assert "手册 第一章.md" in paths and "red\x1b[31m.md" in paths and 3 == len(paths)
+    assert "手册 第一章.md" in paths and "red\x1b[31m.md" in paths and len(paths) == 3
 
 
 @pytest.mark.parametrize("given", ["otters.md", "docs/otters.md", "./docs/otters.md", "docs/../docs/otters.md"])
@@ -141,9 +144,9 @@ def test_a_path_may_be_given_in_several_ways(tmp_path: Path, given: str) -> None
 
     for path in (given, str(site.docs / "otters.md")):
         document = site.run("history", path, "--json", code=0).json
-        assert ("syncd.history/1", "docs", "otters.md") == (document["schema"], document["source"], document["path"])
-        assert ["uploaded", "verified"] == [event["event"] for event in document["events"]]
-        assert document["proofs"][0]["passed"] and "found" == document["proofs"][0]["probes"][0]["verdict"]
+        assert (document["schema"], document["source"], document["path"]) == ("syncd.history/1", "docs", "otters.md")
+        assert [event["event"] for event in document["events"]] == ["uploaded", "verified"]
+        assert document["proofs"][0]["passed"] and document["proofs"][0]["probes"][0]["verdict"] == "found"
     assert 'did you mean "otters.md"?' in site.run("history", "oters.md", code=2).err
 
 
@@ -159,8 +162,8 @@ def test_a_path_in_two_sources_needs_the_source(tmp_path: Path) -> None:
     site.run("sync", code=0)
 
     assert "--source" in site.run("history", "otters.md", code=2).err
-    assert "more" == site.run("history", "otters.md", "--source", "more", "--json", code=0).json["source"]
-    assert "docs" == site.run("history", "docs/otters.md", "--json", code=0).json["source"]
+    assert site.run("history", "otters.md", "--source", "more", "--json", code=0).json["source"] == "more"
+    assert site.run("history", "docs/otters.md", "--json", code=0).json["source"] == "docs"
 
 
 def test_search_shows_paths(tmp_path: Path) -> None:
@@ -170,9 +173,9 @@ def test_search_shows_paths(tmp_path: Path) -> None:
     site.run("sync", code=0)
 
     document = site.run("search", "Everything about walruses", "--json", code=0).json
-    assert ("syncd.search/1", 1) == (document["schema"], len(document["datasets"]))
+    assert (document["schema"], len(document["datasets"])) == ("syncd.search/1", 1)
     hit = document["datasets"][0]["hits"][0]
-    assert ("docs", "walruses.md", 1) == (hit["source"], hit["path"], hit["rank"])
+    assert (hit["source"], hit["path"], hit["rank"]) == ("docs", "walruses.md", 1)
     assert "docs/walruses.md" in site.run("search", "walruses", "--source", "docs", "--mode", "embedding", code=0).out
     site.run("search", "walruses", "--dataset", "nowhere", code=2)
 
@@ -184,7 +187,7 @@ def test_verify(tmp_path: Path) -> None:
     site.run("sync", code=0)
 
     document = site.run("verify", "--json", code=0).json
-    assert "syncd.verify/1" == document["schema"]
+    assert document["schema"] == "syncd.verify/1"
     assert {"source", "path", "question", "kind", "verdict", "rank", "score"} <= set(document["results"][0])
     assert document["results"] == site.run("verify", "docs/otters.md", "--json", code=0).json["results"]
     site.run("verify", "--sample", "1/1", code=0)
@@ -197,11 +200,11 @@ def test_check(tmp_path: Path) -> None:
     site = Site(tmp_path)
 
     document = site.run("check", "--json", code=0).json
-    assert (True, "***", 200.0) == (
+    assert (
         document["ok"],
         document["effective"]["fastgpt"]["api_key"],
         document["effective"]["fastgpt"]["search_tests_per_second"],
-    )
+    ) == (True, "***", 200.0)
     assert "no problems" in site.run("check", code=0).out
     site.docs.rmdir()
     assert "there is no folder" in site.run("check", code=0).out
@@ -212,7 +215,7 @@ def test_doctor(tmp_path: Path) -> None:
     site = Site(tmp_path)
 
     document = site.run("doctor", "--json", code=0).json
-    assert "syncd.doctor/1" == document["schema"]
+    assert document["schema"] == "syncd.doctor/1"
     assert {"check", "level", "message", "hint", "exit_code"} == set(document["findings"][0])
     site.run("doctor", "--bundle", "bundle.zip", code=0)
     assert "exists already" in site.run("doctor", "--bundle", "bundle.zip", code=2).err

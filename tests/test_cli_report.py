@@ -19,7 +19,7 @@ TABLE = Table((Column("path"), Column("n", right=True)), (("手册.md", "1"), ("
 
 def test_plain_tables_align_wide_and_combining_characters() -> None:
     """A Chinese character takes two columns, a combining mark none."""
-    assert "path      n\n手册.md   1\ne\u0301.md     22\n" == text.render(Report("x", {}, (TABLE,)), PLAIN)
+    assert text.render(Report("x", {}, (TABLE,)), PLAIN) == "path      n\n手册.md   1\ne\u0301.md     22\n"
 
 
 def test_findings_stand_together() -> None:
@@ -28,12 +28,12 @@ def test_findings_stand_together() -> None:
         "x", {}, (Finding(Level.ERROR, "held", "why\nso", "do this"), Finding(Level.OK, "ok", "b"), Lines(("end",)))
     )
 
-    assert "held         why so\n             -> do this\nok           b\n\nend\n" == text.render(report, PLAIN)
+    assert text.render(report, PLAIN) == "held         why so\n             -> do this\nok           b\n\nend\n"
 
 
 def test_no_cell_can_steer_the_terminal() -> None:
     """Escape sequences, line breaks and bytes that are no text are shown, not obeyed."""
-    assert "a\\x1b[31m b\\udcff" == human.one_line("a\x1b[31m\n b\udcff")
+    assert human.one_line("a\x1b[31m\n b\udcff") == "a\\x1b[31m b\\udcff"
 
 
 def test_drawn_tables_are_coloured_only_where_wanted() -> None:
@@ -48,12 +48,12 @@ def test_markdown_escapes_what_names_may_hold() -> None:
     """A name is a name, whatever characters it has."""
     table = Table((Column("p"),), (("a|b_c*<d>",),))
 
-    assert "| p |\n|---|\n| a\\|b\\_c\\*\\<d\\> |\n" == markdown.render(Report("x", {}, (table,)))
+    assert markdown.render(Report("x", {}, (table,))) == "| p |\n|---|\n| a\\|b\\_c\\*\\<d\\> |\n"
 
 
 def test_json_holds_names_that_are_no_text() -> None:
     """A lone surrogate is escaped, everything else stays readable; an ASCII stream gets ASCII."""
-    assert '{"p": "册"}\n' == jsontext.render({"p": "册"}, indent=False)
+    assert jsontext.render({"p": "册"}, indent=False) == '{"p": "册"}\n'
     odd = {"p": "册\udcff"}
     assert odd == json.loads(jsontext.render(odd, indent=False).encode())
     assert jsontext.render({"p": "册"}, indent=False, encoding="ascii").isascii()
@@ -108,16 +108,16 @@ def test_plain_lines_speak_up_after_ten_seconds() -> None:
     progress.trouble = ""
     lines.tick()
 
-    assert [
+    assert written == [
         "uploaded     docs/a.md\n",
         "...          working, 1 of 3 documents done\n",
         "server       refused; trying on\n",
         "server       works again\n",
-    ] == written
+    ]
 
 
 def test_the_telling_line_of_a_passage() -> None:
     """The line that shares most with the question is shown."""
     passage = "\ufeff# Holidays\n\nEveryone has thirty days.\nThey end in March.\n"
 
-    assert "Everyone has thirty days." == human.telling_line(passage, "how many days has everyone?")
+    assert human.telling_line(passage, "how many days has everyone?") == "Everyone has thirty days."

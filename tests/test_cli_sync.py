@@ -19,16 +19,16 @@ def test_a_first_and_a_second_pass(tmp_path: Path) -> None:
     site.fill(3)
 
     first = site.run("sync", "--json", code=0)
-    assert "syncd.sync/1" == first.json["schema"]
-    assert COUNTS == list(first.json["counts"])
-    assert (3, 3) == (first.json["counts"]["uploaded"], first.json["counts"]["verified"])
+    assert first.json["schema"] == "syncd.sync/1"
+    assert list(first.json["counts"]) == COUNTS
+    assert (first.json["counts"]["uploaded"], first.json["counts"]["verified"]) == (3, 3)
     assert "verified     docs/otters.md" in first.err
 
     second = site.run("sync", "--json", "-q", code=0)
     assert {**dict.fromkeys(COUNTS, 0), "unchanged": 3} == second.json["counts"]
-    assert "" == second.err
+    assert second.err == ""
     timings = second.json["timings"]
-    assert ["startup", "scan", "total"] == list(timings)
+    assert list(timings) == ["startup", "scan", "total"]
     assert 0 < timings["startup"] < timings["total"]
     assert timings["scan"] <= timings["total"] - timings["startup"]
 
@@ -43,8 +43,8 @@ def test_a_quarantined_document_ends_with_3(tmp_path: Path) -> None:
     assert "docs/nothing.md: empty" in result.out
     assert "exit code 3" in result.out
     again = site.run("sync", "--json", code=3).json
-    assert [("nothing.md", "empty", "quarantined")] == [
-        (row["path"], row["code"], row["state"]) for row in again["documents_failed"]
+    assert [(row["path"], row["code"], row["state"]) for row in again["documents_failed"]] == [
+        ("nothing.md", "empty", "quarantined")
     ]
 
 
@@ -57,15 +57,15 @@ def test_held_deletions_end_with_6_until_released(tmp_path: Path) -> None:
         (site.docs / name).unlink()
 
     held = site.run("sync", "--json", code=6).json
-    assert [("docs", "limit", True, 2, ["otters.md", "petrels.md"])] == [
+    assert [
         (hold["source"], hold["reason"], hold["releasable"], hold["count"], hold["paths"]) for hold in held["holds"]
-    ]
-    assert (2, 0) == (held["counts"]["held"], held["counts"]["retired"])
+    ] == [("docs", "limit", True, 2, ["otters.md", "petrels.md"])]
+    assert (held["counts"]["held"], held["counts"]["retired"]) == (2, 0)
     assert "`syncd release docs`" in site.run("status", code=0).out
 
     released = site.run("release", "docs", "--json", code=0).json
-    assert ["otters.md", "petrels.md"] == released["paths"]
-    assert 2 == site.run("sync", "--json", code=0).json["counts"]["retired"]
+    assert released["paths"] == ["otters.md", "petrels.md"]
+    assert site.run("sync", "--json", code=0).json["counts"]["retired"] == 2
 
 
 def test_a_vanished_root_is_held(tmp_path: Path) -> None:
@@ -76,8 +76,8 @@ def test_a_vanished_root_is_held(tmp_path: Path) -> None:
     site.docs.rename(site.tmp / "elsewhere")
 
     hold = site.run("sync", "--json", code=6).json["holds"][0]
-    assert ("root-missing", False) == (hold["reason"], hold["releasable"])
-    assert 6 == site.run("release", "docs").code
+    assert (hold["reason"], hold["releasable"]) == ("root-missing", False)
+    assert site.run("release", "docs").code == 6
 
 
 def test_an_unreachable_server_ends_with_69(tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_an_unreachable_server_ends_with_69(tmp_path: Path) -> None:
     began = time.monotonic()
     result = site.run("sync", "--timeout", "1s", "--json", code=69)
     assert time.monotonic() - began < 20
-    assert (69, "server-unreachable") == (result.json["exit_code"], result.json["error"]["code"])
+    assert (result.json["exit_code"], result.json["error"]["code"]) == (69, "server-unreachable")
     assert all(row["attempts"] == 0 for row in site.run("ls", "--json", code=0).json["documents"])
 
 
@@ -100,7 +100,7 @@ def test_a_held_lock_ends_with_75(tmp_path: Path) -> None:
     with open(tmp_path / "ledger.db.lock", "r+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         for command in (["sync"], ["retry", "--all"], ["adopt"], ["verify"], ["release", "docs"]):
-            assert "busy" == site.run(*command, "--json", code=75).json["error"]["code"]
+            assert site.run(*command, "--json", code=75).json["error"]["code"] == "busy"
         for command in (["status"], ["ls"], ["plan"], ["history", "otters.md"], ["backup", "copy.db"], ["search", "x"]):
             site.run(*command, code=0)
 
@@ -110,7 +110,7 @@ def test_a_wrong_key_ends_with_77(tmp_path: Path) -> None:
     site = Site(tmp_path, key="fastgpt-canaryCANARYcanaryCANARYcanaryCANARYcanary")
     site.fill(1)
 
-    assert "account-refused" == site.run("sync", "--json", "-vv", code=77).json["error"]["code"]
+    assert site.run("sync", "--json", "-vv", code=77).json["error"]["code"] == "account-refused"
 
 
 @pytest.mark.parametrize("status", [200, 404])
@@ -120,7 +120,7 @@ def test_a_web_page_instead_of_the_api_ends_with_76(tmp_path: Path, status: int)
         site = Site(tmp_path, base_url=address)
         site.fill(1)
 
-        assert 76 == site.run("sync", "--json", code=76).json["exit_code"]
+        assert site.run("sync", "--json", code=76).json["exit_code"] == 76
 
 
 def test_a_wrong_base_url_ends_with_76(tmp_path: Path) -> None:
@@ -140,9 +140,9 @@ def test_configuration_errors_end_with_78_all_at_once(tmp_path: Path) -> None:
 
     for command in ("sync", "check", "status"):
         result = site.run(command, "--json", code=78)
-        assert "config" == result.json["error"]["code"]
-        assert ["config.toml:1:", "config.toml:13:"] == [p.split(" ")[0] for p in result.json["problems"]]
-        assert 2 == result.err.count("error: config.toml:")
+        assert result.json["error"]["code"] == "config"
+        assert [p.split(" ")[0] for p in result.json["problems"]] == ["config.toml:1:", "config.toml:13:"]
+        assert result.err.count("error: config.toml:") == 2
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
@@ -166,7 +166,19 @@ def test_a_signal_stops_at_a_safe_point_and_the_next_pass_goes_on(
         if (row["metadata"] or {}).get("syncd", {}).get("space") == name
     ]
     assert sorted(set(sent)) == sorted(sent)
-    assert 8 == len(sent)
+    assert len(sent) == 8
+
+
+def test_a_signal_while_the_server_is_away(tmp_path: Path) -> None:
+    """Stopped is stopped, whatever the server does."""
+    site = Site(tmp_path, base_url="http://127.0.0.1:9/api")
+    site.fill(1)
+    with site.running("sync", "--timeout", "3s", "--json") as process:
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("server")
+        result = interrupt(process, signal.SIGTERM)
+
+    assert (result.code, result.json["exit_code"]) == (143, 143)
 
 
 def test_a_bound_on_the_pass_ends_with_4(tmp_path: Path) -> None:
@@ -187,8 +199,8 @@ def test_only_named_sources_are_served(tmp_path: Path) -> None:
     (tmp_path / "more").mkdir()
     (tmp_path / "more" / "b.md").write_text("# Another place\n\nWith a document of its own about badgers.\n")
 
-    assert 1 == site.run("sync", "docs", "--json", code=0).json["counts"]["uploaded"]
-    assert 1 == site.run("sync", "--json", code=0).json["counts"]["uploaded"]
+    assert site.run("sync", "docs", "--json", code=0).json["counts"]["uploaded"] == 1
+    assert site.run("sync", "--json", code=0).json["counts"]["uploaded"] == 1
 
 
 def test_logs_are_silent_unless_asked_for(tmp_path: Path) -> None:
@@ -198,4 +210,4 @@ def test_logs_are_silent_unless_asked_for(tmp_path: Path) -> None:
 
     assert "round.done" in site.run("sync", "-vv", code=0).err
     site.fill(2)
-    assert "" == site.run("sync", "-q", code=0).err
+    assert site.run("sync", "-q", code=0).err == ""

@@ -105,6 +105,7 @@ def test_some_directories_never_count(name: str) -> None:
         (("**/*", "!**/*.pdf"), "a.pdf", NOT_INCLUDED),
         (("**/*", "!**/*.pdf"), "a.md", IN),
         (("!**/*.pdf", "**/*.pdf"), "a.pdf", IN),
+        (("**/*.pdf", "!old.pdf"), "old.pdf", NOT_INCLUDED),
         (("**/*.md", "docs/*.txt"), "docs/a.txt", IN),
         (("**/*.md", "docs/*.txt"), "other/a.txt", NOT_INCLUDED),
         (("**/*.tar.md",), "a.tar.md", IN),

@@ -1203,7 +1203,9 @@ def test_complete_takes_the_stat_that_belongs_to_the_hash(tree: Path) -> None:
     assert result is not None
     assert (result.racy, result.size) == (True, 14)
 
+    put(tree / "a.md", "calm again")
     snapshot = first(tree)
+    assert not snapshot.racy
 
     def touch(fd: int) -> str:
         time.sleep(0.02)  # the kernel's clock has a grain

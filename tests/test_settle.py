@@ -153,6 +153,7 @@ def test_nothing_is_ready_before_it_was_quiet_for_the_settle_time(
     ("age", "left"),
     [
         (10.0, 0.0),
+        (2.5, 0.0),
         (2.0, 0.0),
         (1.5, 0.5),
         (0.0, 2.0),
@@ -185,6 +186,13 @@ def test_the_second_look_sorts_settled_growing_and_gone() -> None:
     younger = replace(young, mtime_ns=round((now - 0.5) * 1e9))
     look = second_look([still, grew, gone, young], {still.key: still, grew.key: grown, young.key: younger}, later, 2.0)
     assert (look.settled, look.waiting, look.gone) == ([still], [grown, younger], [gone])
+
+
+def test_a_second_look_that_comes_too_early_settles_nothing() -> None:
+    """Unchanged is not enough: the settle time must be over."""
+    now = 1_700_000_000.0
+    young = snapshot(now - 1)
+    assert second_look([young], {young.key: young}, now + 0.5, 2.0).waiting == [young]
 
 
 def test_a_change_that_kept_an_old_time_is_still_a_change() -> None:

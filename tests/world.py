@@ -108,7 +108,10 @@ class World:
         self.events: list[tuple[str, str, str]] = []
         self._hook: Callable[[str], None] | None = None
         self.replaces = False  # for tests that run with and without an earlier version
-        self.verified_since: dict[tuple[str, str], float] = {}  # also of ledgers that were lost since
+        # Of all ledgers this world has had: when documents were verified and let go, and whose a collection was.
+        self.verified: dict[tuple[str, str], set[float]] = {}
+        self.let_go: dict[tuple[str, str], set[float]] = {}
+        self.document_of: dict[str, tuple[str, str]] = {}
 
     # ------------------------------------------------------------ time and disk
 
@@ -191,14 +194,22 @@ class World:
             self._remember()
 
     def _remember(self) -> None:
-        """Keep when each document was verified first, whatever becomes of the ledger."""
+        """Keep what the checks of the laws need, whatever becomes of the ledger."""
         with suppress(Exception), closing(sqlite3.connect(f"file:{self.ledger_path}?mode=ro", uri=True)) as conn:
             for source, path, at in conn.execute(
-                "select d.source, d.path, min(r.verified_at) from revisions r join documents d on d.id = r.document"
-                " where r.verified_at is not null group by d.id"
+                "select d.source, d.path, r.verified_at from revisions r join documents d on d.id = r.document"
+                " where r.verified_at is not null union select source, path, at from events where event = 'verified'"
             ):
-                key = (source, path)
-                self.verified_since[key] = min(at, self.verified_since.get(key, at))
+                self.verified.setdefault((source, path), set()).add(at)
+            for source, path, at in conn.execute(
+                "select d.source, d.path, x.at from deletions x join documents d on d.id = x.document"
+            ):
+                self.let_go.setdefault((source, path), set()).add(at)
+            for collection_id, source, path in conn.execute(
+                "select r.collection_id, d.source, d.path from revisions r join documents d on d.id = r.document"
+                " where r.collection_id is not null"
+            ):
+                self.document_of[collection_id] = (source, path)
 
     async def _run(self, body: Callable[[Engine], Coroutine[Any, Any, T]]) -> T:
         config = self.config()

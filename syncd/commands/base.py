@@ -179,7 +179,9 @@ class Command(click.Command):
             rows = [
                 row
                 for option in self.get_params(ctx)
-                if (option in self._globals) is chosen and (row := option.get_help_record(ctx)) is not None
+                if isinstance(option, click.Option)
+                and (option in self._globals) is chosen
+                and (row := option.get_help_record(ctx)) is not None
             ]
             if rows:
                 with formatter.section(title):

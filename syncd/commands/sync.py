@@ -8,6 +8,7 @@ import click
 
 from syncd.commands import TABLE
 from syncd.commands.base import DURATION, Command, Globals, chosen_sources, globals_of
+from syncd.errors import SyncdError
 
 if TYPE_CHECKING:
     from syncd.config import Config
@@ -88,7 +89,13 @@ async def _sync(given: Globals, config: Config, names: list[str] | None, timeout
 
         async with service.signals(stop) as caught:
             startup = since_start()
-            outcome = await engine.sync(names, patience=timeout, limit=wait)
+            try:
+                outcome = await engine.sync(names, patience=timeout, limit=wait)
+            except SyncdError as error:
+                number = caught()
+                if number is not None:  # whoever stopped us asked first
+                    error.exit_code = 128 + number
+                raise
         ended_by = caught()
         failed = passes.failed_documents(engine.ledger, outcome, names or [s.name for s in config.sources])
     code = outcome.exit_code if ended_by is None else 128 + ended_by

@@ -245,13 +245,15 @@ def path_of_collections(conn: sqlite3.Connection, ids: Iterable[str]) -> dict[st
 
 
 def summary(conn: sqlite3.Connection, source: str) -> dict[str, int]:
-    """Quarantined and failing documents, and unproven ones, for the exit code of `sync`."""
-    row = conn.execute(
-        "select count(*) filter (where quarantine is not null), count(*) filter (where next_try_at is not null)"
-        " from documents where source = ? and gone = 0",
-        (source,),
-    ).fetchone()
-    return {"quarantined": int(row[0]), "failing": int(row[1])}
+    """Quarantined and failing documents, for the exit code of `sync`; each count has an index of its own."""
+    return {
+        what: int(
+            conn.execute(
+                f"select count(*) from documents where source = ? and {column} is not null and gone = 0", (source,)
+            ).fetchone()[0]
+        )
+        for what, column in (("quarantined", "quarantine"), ("failing", "next_try_at"))
+    }
 
 
 def has_notes(conn: sqlite3.Connection, source: str) -> bool:

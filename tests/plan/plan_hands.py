@@ -211,6 +211,10 @@ class World(Model):
         assert revision.collection_id is not None
         state = State.INDEXING
         if action.as_serving:
+            if revision.state is State.RETIRED:
+                # Intent before call: after a crash it is known that it may be seen.
+                revision = self.put(document, revision, visible=True)
+                yield "restore intent"
             self.server[revision.collection_id].visible = True
             yield "shown again"
             state = State.VERIFIED

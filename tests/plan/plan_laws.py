@@ -110,7 +110,7 @@ def draw_document(world: World, path: str) -> Document:
         shown = not serves and len(document.revisions) == 0 and rng.random() < 0.3
         proven = rng.random() < 0.8
         add(State.RETIRED, rng.choice("ABCD"), shown=shown, visible=shown, verified_at=long_ago if proven else None,
-            retired_at=long_ago + rng.random(), delete_after=due, successor=successor,
+            retired_at=long_ago - len(document.revisions), delete_after=due, successor=successor,
             delete_sent=not shown and rng.random() < 0.2)
     if rng.random() < 0.2:
         add(State.QUARANTINED, rng.choice("ABX"), shown=False)
@@ -291,7 +291,7 @@ def check_rest(world: World, plan: Plan) -> None:
         ]
         last = [r.id for r in entry.retired if r.verified_at is not None and entry.serving is None]
         if believed or not set(visible) <= set(last[:1]):
-            assert visible == ([entry.serving.id] if entry.serving else []), "not exactly the serving version is seen"
+            assert visible == ([entry.serving.id] if entry.serving else []), f"{path}: not exactly the serving version is seen"
         if not world.there(path):
             assert plan.holds or not entry.serving
             left = any(r.collection_id in world.server for r in document.revisions.values())

@@ -170,7 +170,7 @@ class Model:
             vanished=tuple(vanished),
             entries=known,
             serving=sum(e.serving is not None for e in entries.values()),
-            unreadable=bool(self.unreadable) and root is RootState.OK,
+            unreadable=bool(self.unreadable) and not blind,
             scope_changed=self.scope_changed,
             used=self.used(),
             base=self.base(),

@@ -189,6 +189,13 @@ def test_a_file_that_is_there(case: str, snapshot: object, known: LedgerEntry | 
 
 
 UNSEEN = [
+    ("what serves was hidden for a version that is lost", entry(serving=serving(visible=False)),
+     "restore s as serving: it serves and must be seen"),
+    ("the same, the next version is in training", entry(serving=serving(visible=False), candidate=indexing("B")),
+     "restore s as serving: it serves and must be seen"),
+    ("the same, failing", entry(serving=serving(visible=False), **LATER), "wait until 1001"),
+    ("flipped, what serves is hidden", entry(serving=serving(visible=False), candidate=proving("B")),
+     "prove c: finish its proof"),
     ("nothing under way", entry(serving=serving()), "nothing"),
     ("retired only", entry(retired=(retired(visible=True),)), "nothing"),
     ("a flip begun", entry(candidate=proving(flip=Flip.FORWARD)), "prove c: finish showing it"),
