@@ -70,9 +70,7 @@ class Adopter:
         target = os.path.join(state.config.path, path)
         return (entry is not None and not entry.gone) or (os.path.lexists(target) and not os.path.isdir(target))
 
-    async def _document(
-        self, dataset_id: str, key: DocumentKey, members: list[Found], paths: dict[str, str]
-    ) -> None:
+    async def _document(self, dataset_id: str, key: DocumentKey, members: list[Found], paths: dict[str, str]) -> None:
         """Give each collection of one document its state: at most one candidate, the rest retired."""
         entry = entries.one(self.ledger.conn, key)
         wanted = entry.sha256 if entry is not None else ""

@@ -58,5 +58,3 @@ class Applier:
         if candidate.flip is not None:
             await self._flipping.withdraw(key, candidate, old, reason)
         self._tools.materials.pop(candidate.id, None)
-
-

@@ -25,6 +25,7 @@ from syncd.folders import Folders
 from syncd.ledger import Ledger, entries, moves, records, remote
 from syncd.models import CollectionId, Revision, State
 
+_THINK_AGAIN = 86400.0  # seconds that a retired version which somebody showed is kept for from then on
 _AT_ONCE = 8  # detail requests under way during a survey
 _SPACE = uuid.UUID("7d3c3c52-3d5c-4b7e-9f0e-6f3f0f6f9b1a")
 
@@ -46,13 +47,14 @@ class Survey:
     arrived: int = 0  # uploads whose answer had been lost
     doubles: int = 0
     lost: int = 0
+    shown: int = 0  # retired ones that somebody made visible
     unclaimed: list[tuple[str, str]] = field(default_factory=list)  # ours by marker, but no file matches: (path, id)
     rivals: dict[str, str] = field(default_factory=dict)  # source -> ledger id of another instance that feeds it
 
     @property
     def changed(self) -> bool:
         """Whether the plan has to be made again."""
-        return bool(self.adopted or self.arrived or self.doubles or self.lost)
+        return bool(self.adopted or self.arrived or self.doubles or self.lost or self.shown)
 
 
 class Auditor:
@@ -167,9 +169,8 @@ class Auditor:
             tree_of_folders.setdefault(path, folder_id)
         # Of several folders of one name the one that the ledger knows is ours.
         for name in remote.source_names(self._ledger.conn):
-            for path, folder_id in remote.folders(self._ledger.conn, name).items():
-                if paths.get(folder_id) == path:
-                    tree_of_folders[path] = folder_id
+            ours = remote.folders(self._ledger.conn, name)
+            tree_of_folders |= {path: id_ for path, id_ in ours.items() if paths.get(id_) == path}
         self._folders.load(dataset_id, tree_of_folders)
         return rows, paths
 
@@ -203,7 +204,7 @@ class Auditor:
                 survey.lost += revision.state is not State.RETIRED
         for row in rows.values():
             if known.get(row.id) in ("retired", "verified"):
-                await self._visibility(row)
+                await self._visibility(row, survey)
 
     async def _note_loss(self, gone: Revision) -> None:
         now = self._now()
@@ -212,7 +213,7 @@ class Auditor:
         else:
             await self._ledger.commit("lost", lambda db: moves.lost(db, gone, now, "deleted by somebody else"))
 
-    async def _visibility(self, row: CollectionRow) -> None:
+    async def _visibility(self, row: CollectionRow, survey: Survey) -> None:
         """Somebody hid what serves, or showed what is retired (rule 27)."""
         revision = entries.by_collection(self._ledger.conn, row.id)
         if revision is None or revision.visible != row.forbid:
@@ -228,8 +229,10 @@ class Auditor:
             records.add_finding(db, "changed", key.source, key.path, revision.collection_id, message, now)
             if not hidden:
                 moves.seen_visible(db, revision, True)
+                moves.keep(db, revision, max(revision.delete_after or 0.0, now + _THINK_AGAIN))
 
         await self._ledger.commit("finding", note)
+        survey.shown += not hidden
 
     async def _arrival(self, found: Found, stale: bool, survey: Survey) -> bool:
         """A collection of ours whose revision the ledger knows: a late answer, a double, or a re-training."""
@@ -244,9 +247,7 @@ class Auditor:
             if await self._is_published(row, revision, stale):
                 await self._ledger.commit("published", lambda db: moves.published(db, revision, row.id, self._now()))
                 return True
-            await self._ledger.commit(
-                "uploaded", lambda db: moves.identified(db, revision, row.id, self._now())
-            )
+            await self._ledger.commit("uploaded", lambda db: moves.identified(db, revision, row.id, self._now()))
             await self._client.update(row.id, forbid=True)
             await self._ledger.commit("hidden", lambda db: moves.hidden(db, revision))
             return True
@@ -260,9 +261,7 @@ class Auditor:
                 survey.arrived += 1
                 return True
         await self._client.update(row.id, forbid=True)
-        await self._ledger.commit(
-            "double", lambda db: remote.double(db, revision, marker.attempt, row.id, self._now())
-        )
+        await self._ledger.commit("double", lambda db: remote.double(db, revision, marker.attempt, row.id, self._now()))
         survey.doubles += 1
         return True
 

@@ -31,9 +31,7 @@ async def bind(client: Client, ledger: Ledger, state: SourceState) -> str:
         dataset_id = await _bound(client, source.name, source.dataset, source.dataset)
     else:
         dataset_id = await _by_name(client, source.dataset)
-    await ledger.commit(
-        "bound", lambda db: remote.bind_dataset(db, source.name, source.dataset, dataset_id)
-    )
+    await ledger.commit("bound", lambda db: remote.bind_dataset(db, source.name, source.dataset, dataset_id))
     return dataset_id
 
 
@@ -55,7 +53,7 @@ async def _by_name(client: Client, name: str) -> str:
     if len(found) > 1:
         raise ConfigError(
             [f'two datasets are named "{name}": {", ".join(d.id for d in found)}'],
-            hint="write the id of the right one into the configuration (dataset = \"<id>\")",
+            hint='write the id of the right one into the configuration (dataset = "<id>")',
         )
     if found:
         _may_write(found[0])

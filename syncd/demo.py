@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from syncd.engine import Outcome
     from syncd.live import Display
     from syncd.progress import Progress
-    from syncd.report import Report
 
 _PAUSE = 0.05  # seconds between two searches of the watcher
 
@@ -41,12 +40,14 @@ class StepError(SyncdError):
 class Stage:
     """What the demonstration needs of the command line.
 
-    ``say`` prints a line of the story, ``show`` a report; ``display`` shows a running pass; ``load`` reads a
-    configuration with an environment of its own and keeps its key out of all output.
+    ``say`` prints a line of the story; ``status`` prints what `syncd status` does; ``search`` asks as `syncd search`
+    does; ``display`` shows a running pass; ``load`` reads a configuration with an environment of its own and keeps
+    its key out of all output.
     """
 
     say: Callable[[str], None]
-    show: Callable[[Report], None]
+    status: Callable[[Config], None]
+    search: Callable[[Config, str], Awaitable[list[dict[str, Any]]]]
     display: Callable[[Progress], Display]
     load: Callable[[Path, dict[str, str]], Config]
     keep: bool = False
@@ -115,7 +116,8 @@ class _Demo:
         await self.change()
         await self.delete_one()
         await self.delete_many()
-        await self.status()
+        self.stage.step("`syncd status`")
+        self.stage.status(self.config)
 
     # ------------------------------------------------------------ steps
 
@@ -208,17 +210,6 @@ class _Demo:
         stage.tell(f"nothing is lost meanwhile: search still finds {expected}; the exit code is {outcome.exit_code}")
         stage.figures["held"] = outcome.counts["held"]
 
-    async def status(self) -> None:
-        from syncd.commands import status
-        from syncd.ledger import Ledger
-
-        self.stage.step("`syncd status`")
-        ledger = Ledger(self.config.ledger.path, write=False)
-        try:
-            self.stage.show(status.report(self.config, ledger))
-        finally:
-            ledger.close()
-
     # ------------------------------------------------------------ the product itself
 
     async def sync(self) -> Outcome:
@@ -232,12 +223,8 @@ class _Demo:
             return await engine.sync()
 
     async def search(self, question: str) -> list[dict[str, Any]]:
-        """One search test, as `syncd search` makes it."""
-        from syncd.commands.search import search_all
-
-        found = await search_all(self.config, None, None, question, "mixedRecall")
-        hits: list[dict[str, Any]] = found[0]["hits"]
-        return hits
+        """One search test."""
+        return await self.stage.search(self.config, question)
 
     async def documents(self) -> dict[str, dict[str, Any]]:
         from syncd.ledger import Ledger, records
@@ -251,8 +238,7 @@ class _Demo:
     @contextlib.asynccontextmanager
     async def watching(self, question: str, path: str) -> AsyncIterator[list[str | None]]:
         """While inside, search again and again; gives the collection that was found of the document each time."""
-        from syncd.commands.reading import ledger_if_any
-        from syncd.ledger import records
+        from syncd.ledger import Ledger, records
         from syncd.service import make_client
 
         seen: list[str | None] = []
@@ -275,9 +261,9 @@ class _Demo:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
             # Which collections are the document's is known at the end: the new one has an id only now.
-            with ledger_if_any(self.config) as ledger:
-                assert ledger is not None  # noqa: S101 - it was synchronised
-                places = records.path_of_collections(ledger.conn, {id_ for answer in answers for id_ in answer})
+            ledger = Ledger(self.config.ledger.path, write=False)
+            places = records.path_of_collections(ledger.conn, {id_ for answer in answers for id_ in answer})
+            ledger.close()
             seen += [next((id_ for id_ in answer if places.get(id_, ("", ""))[1] == path), None) for answer in answers]
 
 

@@ -127,8 +127,7 @@ class Engine:
     async def plan(self, names: Iterable[str] | None = None) -> tuple[Plan, list[Observation]]:
         """What a pass would do now; nothing is changed, the server is not asked."""
         observations = [
-            await self._observer.observe(self.sources[name], wait=False, remember=False)
-            for name in self._chosen(names)
+            await self._observer.observe(self.sources[name], wait=False, remember=False) for name in self._chosen(names)
         ]
         return make([o.view for o in observations], self._now()), observations
 

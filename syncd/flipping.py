@@ -58,8 +58,8 @@ class Flipping:
                 if not await self.withdraw(action.key, revision, old, error.message):
                     raise
                 return None
-        if revision.flip is Flip.FORWARD:
-            await self._show(source, action.key, revision, old)
+        if revision.flip is Flip.FORWARD and not await self._show(source, action.key, revision, old):
+            return None  # the old one is gone: with what the ledger says now the next step goes on
         proof = await tools.prover.search(revision, source.config.verify, material, weak)
         tools.progress.proof(action.key, proof)
         if not proof.passed:
@@ -77,8 +77,12 @@ class Flipping:
 
     # ------------------------------------------------------------ forward
 
-    async def _show(self, source: SourceState, key: DocumentKey, revision: Revision, old: Revision | None) -> None:
-        """Show the new one under its true name, see it visible, then hide the old one (rules 1 and 33)."""
+    async def _show(self, source: SourceState, key: DocumentKey, revision: Revision, old: Revision | None) -> bool:
+        """Show the new one under its true name, see it visible, then hide the old one (rules 1 and 33).
+
+        Returns:
+            False when the old one was found gone.
+        """
         tools = self.tools
         assert revision.collection_id is not None  # noqa: S101
         placement = source.policy.placement(key.path)
@@ -88,12 +92,12 @@ class Flipping:
             try:
                 await tools.client.update(old.collection_id, forbid=True)
             except RemoteMissing:
-                old_gone = old
                 await tools.ledger.commit(
-                    "old_lost", lambda db: moves.lost(db, old_gone, tools.now(), "deleted by somebody else")
+                    "old_lost", lambda db: moves.lost(db, old, tools.now(), "deleted by somebody else")
                 )
-                old = None
+                return False
         await tools.ledger.commit("flipped", lambda db: moves.flipped(db, revision, placement, old))
+        return True
 
     # ------------------------------------------------------------ back
 
@@ -158,16 +162,20 @@ class Flipping:
             except RemoteMissing:
                 await self._stays(key, revision, old)
                 return False
+        elif revision.reason in _LAST_ONE:
+            await self._stays(key, revision, None)
+            return False
         await tools.client.update(revision.collection_id, forbid=True)
         await tools.ledger.commit("flipped_back", lambda db: moves.flipped_back(db, revision, old))
         return True
 
-    async def _stays(self, key: DocumentKey, revision: Revision, old: Revision) -> None:
+    async def _stays(self, key: DocumentKey, revision: Revision, old: Revision | None) -> None:
         message = "the old version is gone, so the new one stays visible although search misses it"
         now = self.tools.now()
 
         def stay(db: Connection) -> None:
-            moves.lost(db, old, now, "deleted by somebody else")
+            if old is not None:
+                moves.lost(db, old, now, "deleted by somebody else")
             records.add_finding(db, "unproven", key.source, key.path, revision.collection_id, message, now)
             moves.stays_visible(db, revision, ALONE)
 
@@ -186,9 +194,7 @@ class Flipping:
 
     # ------------------------------------------------------------ what serves already
 
-    async def _prove_again(
-        self, source: SourceState, revision: Revision, snapshot: FileSnapshot | None
-    ) -> Proof:
+    async def _prove_again(self, source: SourceState, revision: Revision, snapshot: FileSnapshot | None) -> Proof:
         tools = self.tools
         material: Material = await tools.material(source, snapshot, revision)
         proof = await tools.prover.search(revision, source.config.verify, material, revision.weak)

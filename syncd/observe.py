@@ -97,9 +97,7 @@ class Observer:
         view = self._view(state, result, snapshots, missing)
         if remember:
             await self._remember(state, view, result)
-        unsettled_now = [
-            Waiting(snapshot.key, "the file is still being written") for snapshot in open_files
-        ]
+        unsettled_now = [Waiting(snapshot.key, "the file is still being written") for snapshot in open_files]
         return Observation(view, result, unsettled_now, scan_seconds)
 
     def exists(self, key: DocumentKey, state: SourceState) -> bool:
@@ -154,9 +152,7 @@ class Observer:
             now = self._now()
             await asyncio.sleep(min(max(remainder(s, now, settle) for s in open_files) + 0.01, 5.0))
             now = self._now()
-            look = second_look(
-                open_files, {s.key: restat(str(state.config.path), s) for s in open_files}, now, settle
-            )
+            look = second_look(open_files, {s.key: restat(str(state.config.path), s) for s in open_files}, now, settle)
             settled += look.settled
             open_files = look.waiting
         return settled, open_files

@@ -72,9 +72,7 @@ def still_waiting(plan: Plan, observations: Iterable[Observation], state: PassSt
     return waiting + [Waiting(key, reason) for key, reason in state.put_off.items() if key not in state.unproven]
 
 
-async def keep_notes(
-    ledger: Ledger, now: float, plan: Plan, names: Iterable[str], waiting: list[Waiting]
-) -> None:
+async def keep_notes(ledger: Ledger, now: float, plan: Plan, names: Iterable[str], waiting: list[Waiting]) -> None:
     """Keep holds, waiting and held documents for `status` and `ls`."""
     for name in names:
         holds = [hold for hold in plan.holds if hold.source == name]

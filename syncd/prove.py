@@ -35,7 +35,9 @@ class Material:
     def of(cls, outgoing: Outgoing, path: str, mode: str) -> Material:
         """The material of a file as it was sent."""
         if mode == "qa":
-            return cls(None, "in mode qa the server stores questions and answers of its own", sample=outgoing.text or "")
+            return cls(
+                None, "in mode qa the server stores questions and answers of its own", sample=outgoing.text or ""
+            )
         return cls(
             text=outgoing.text,
             weak=outgoing.weak,
@@ -95,9 +97,7 @@ class Prover:
                 )
         return None
 
-    async def search(
-        self, revision: Revision, policy: VerifyPolicy, material: Material, weak: str
-    ) -> Proof:
+    async def search(self, revision: Revision, policy: VerifyPolicy, material: Material, weak: str) -> Proof:
         """Run the probes of one visible revision.
 
         Raises:
@@ -111,9 +111,7 @@ class Prover:
         chosen = probes.choose(text, policy.probes) if policy.probes else ()
         if not chosen:
             return Proof(True, (), weak=weak or "no probe could be cut from it")
-        results = list(
-            await asyncio.gather(*(self._ask(revision, probe, policy.search_mode) for probe in chosen))
-        )
+        results = list(await asyncio.gather(*(self._ask(revision, probe, policy.search_mode) for probe in chosen)))
         absent = probes.needs_more(results)
         if absent is not None and all(r.verdict is not Verdict.MISSING for r in results):
             extra = await self._ask(revision, chosen[0], absent, patient=False)

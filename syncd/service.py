@@ -7,7 +7,7 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from syncd import __version__
+from syncd import __version__, points
 from syncd.config import Config
 from syncd.engine import Engine
 from syncd.fastgpt.client import Client
@@ -38,6 +38,7 @@ async def engine(config: Config, progress: Progress | None = None) -> AsyncItera
         BusyError: another instance holds the ledger.
         LedgerError: the ledger cannot be used.
     """
+    points.install_from_environment()
     ledger = Ledger(config.ledger.path)
     try:
         async with make_client(config) as client:

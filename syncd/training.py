@@ -220,5 +220,3 @@ class TrainingWatch:
 def _worth_asking(row: CollectionRow) -> bool:
     idle = row.training_amount == 0  # trained, or nothing to train
     return idle or row.has_error
-
-

@@ -39,16 +39,12 @@ class Uploading:
         """
         tools = self.tools
         source = tools.sources[action.key.source]
-        folder_id = await tools.folders.ensure(
-            action.key.source, source.dataset_id, source.folder_of(action.key.path)
-        )
+        folder_id = await tools.folders.ensure(action.key.source, source.dataset_id, source.folder_of(action.key.path))
         async with tools.uploads:
             outgoing = await tools.prepare(source, action.snapshot)
             revision = await tools.ledger.commit(
                 "upload_intent",
-                lambda db: moves.begin_upload(
-                    db, entry.document_id, action.snapshot, source.dataset_id, tools.now()
-                ),
+                lambda db: moves.begin_upload(db, entry.document_id, action.snapshot, source.dataset_id, tools.now()),
             )
             tools.materials[revision.id] = Material.of(outgoing, action.key.path, source.config.training.mode)
             await self._send(source, action.key, revision, outgoing, folder_id)
@@ -78,15 +74,11 @@ class Uploading:
             raise Gone(error.message) from error
         except (Permanent, Transient, ServerError, RemoteMissing) as error:
             reason = error.message
-            await tools.ledger.commit(
-                "upload_refused", lambda db: moves.never_sent(db, revision, tools.now(), reason)
-            )
+            await tools.ledger.commit("upload_refused", lambda db: moves.never_sent(db, revision, tools.now(), reason))
             raise
         if body.whole is not None:
             tools.progress.sent(outgoing.size)
-        await tools.ledger.commit(
-            "uploaded", lambda db: moves.identified(db, revision, collection_id, tools.now())
-        )
+        await tools.ledger.commit("uploaded", lambda db: moves.identified(db, revision, collection_id, tools.now()))
         tools.progress.count("uploaded", key)
         await tools.hide(revision, collection_id)
 
@@ -158,9 +150,7 @@ class Uploading:
         folder = source.folder_of(action.key.path)
         found = await self._find(source, tools.folders.known(source.dataset_id, folder), revision)
         if found is not None:
-            await tools.ledger.commit(
-                "uploaded", lambda db: moves.identified(db, revision, found.id, tools.now())
-            )
+            await tools.ledger.commit("uploaded", lambda db: moves.identified(db, revision, found.id, tools.now()))
             await tools.hide(revision, found.id)
             return
         await tools.ledger.commit("absence", lambda db: moves.count_absence(db, revision))
@@ -176,9 +166,7 @@ class Uploading:
         outgoing = await tools.prepare(source, snapshot)
         folder_id = await tools.folders.ensure(action.key.source, source.dataset_id, folder)
         async with tools.uploads:
-            attempt = await tools.ledger.commit(
-                "upload_again", lambda db: moves.send_again(db, revision, tools.now())
-            )
+            attempt = await tools.ledger.commit("upload_again", lambda db: moves.send_again(db, revision, tools.now()))
             fresh = entries.revision(tools.ledger.conn, revision.id)
             assert fresh is not None and fresh.attempt == attempt  # noqa: S101
             tools.progress.resent.add((source.dataset_id, folder_id))

@@ -26,25 +26,25 @@ T = TypeVar("T")
 _INLINE = 256 * 1024  # bytes; larger files are converted in a thread
 
 
-class Unproven(SyncdError):
+class Unproven(SyncdError):  # noqa: N818 - named for what happened
     """Something fails, but nothing shows that the dataset works at all: the server's trouble (rule 6)."""
 
     code = "unproven"
 
 
-class Gone(SyncdError):
+class Gone(SyncdError):  # noqa: N818 - named for what happened
     """The file changed or vanished between plan and action: the next look at the disk decides."""
 
     code = "changed"
 
 
-class Refused(SyncdError):
+class Refused(SyncdError):  # noqa: N818 - named for what happened
     """A deletion was not made, since the server does not show what it must (rule 13)."""
 
     code = "refused"
 
 
-class Stopped(SyncdError):
+class Stopped(SyncdError):  # noqa: N818 - named for what happened
     """Somebody asked to stop, and this is a safe point."""
 
     code = "stopped"

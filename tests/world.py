@@ -21,8 +21,7 @@ from typing import Any, TypeVar
 import httpx
 
 from syncd import points
-from syncd.config import Config, FastGPT, Http, LedgerConfig, Schedule, Source
-from syncd.config import Secret
+from syncd.config import Config, FastGPT, Http, LedgerConfig, Schedule, Secret, Source
 from syncd.emulator import ConnectionDropped, Emulator, EmulatorOptions
 from syncd.engine import Engine, Outcome
 from syncd.fastgpt.client import Client

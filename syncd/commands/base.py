@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
@@ -14,6 +13,8 @@ import click
 from syncd.errors import EXIT_USAGE, SyncdError, UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from syncd.config import Config
     from syncd.logs import Redactor
     from syncd.report import Report

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from syncd.config import Config
     from syncd.demo import Stage
-    from syncd.report import Report
 
 
 @click.command("demo", cls=Command, help=TABLE["demo"].help)
@@ -33,19 +32,38 @@ def demo(ctx: click.Context, keep: bool) -> int:
     def say(line: str) -> None:
         (given.err if given.as_json else given.out)(line + "\n")
 
-    def show(report: Report) -> None:
+    def show_status(config: Config) -> None:
         import sys
 
+        from syncd.commands.status import report
+        from syncd.ledger import Ledger
         from syncd.report import terminal, text
 
-        stream = sys.stderr if given.as_json else sys.stdout
-        for line in text.render(report, terminal.look(stream)).splitlines():
+        ledger = Ledger(config.ledger.path, write=False)
+        try:
+            shown = text.render(report(config, ledger), terminal.look(sys.stderr if given.as_json else sys.stdout))
+        finally:
+            ledger.close()
+        for line in shown.splitlines():
             say(f"   {line}".rstrip())
+
+    async def search(config: Config, question: str) -> list[dict[str, Any]]:
+        from syncd.commands.search import search_all
+
+        hits: list[dict[str, Any]] = (await search_all(config, None, None, question, "mixedRecall"))[0]["hits"]
+        return hits
 
     def load(path: Path, env: dict[str, str]) -> Config:
         return given.load(path, env)
 
-    stage = Stage(say=say, show=show, display=lambda progress: display_for(given, progress), load=load, keep=keep)
+    stage = Stage(
+        say=say,
+        status=show_status,
+        search=search,
+        display=lambda progress: display_for(given, progress),
+        load=load,
+        keep=keep,
+    )
     figures, caught = asyncio.run(_play(stage))
     if caught is not None:
         given.err(f"stopped by {signal.Signals(caught).name}; everything is removed\n")

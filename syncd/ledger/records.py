@@ -54,9 +54,7 @@ def holds(conn: sqlite3.Connection, source: str | None = None) -> list[Hold]:
     ]
 
 
-def release(
-    conn: sqlite3.Connection, source: str, revisions: Iterable[str], now: float, *, emptied: bool
-) -> None:
+def release(conn: sqlite3.Connection, source: str, revisions: Iterable[str], now: float, *, emptied: bool) -> None:
     """A person lets exactly these deletions go, once."""
     conn.executemany(
         "insert or replace into releases (source, revision, at, emptied) values (?, ?, ?, ?)",

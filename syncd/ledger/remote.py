@@ -51,9 +51,7 @@ def bind_dataset(conn: sqlite3.Connection, name: str, reference: str, dataset_id
 
 def scanned(conn: sqlite3.Connection, name: str, root: str, device: int, now: float) -> None:
     """The root was read completely."""
-    conn.execute(
-        "update sources set root = ?, device = ?, last_scan_at = ? where name = ?", (root, device, now, name)
-    )
+    conn.execute("update sources set root = ?, device = ?, last_scan_at = ? where name = ?", (root, device, now, name))
 
 
 def set_scope(conn: sqlite3.Connection, name: str, scope: str) -> None:
@@ -231,9 +229,7 @@ def adopt(
     )
 
 
-def double(
-    conn: sqlite3.Connection, original: Revision, attempt: str, collection_id: CollectionId, now: float
-) -> None:
+def double(conn: sqlite3.Connection, original: Revision, attempt: str, collection_id: CollectionId, now: float) -> None:
     """A second collection of one upload: hidden already, deleted with the next plan (rule 11)."""
     conn.execute(
         "insert into revisions (id, document, sha256, settings, state, attempt, dataset_id, collection_id, visible,"

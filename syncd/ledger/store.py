@@ -114,9 +114,7 @@ class Ledger:
                 hint="install that version again, or move the ledger away: syncd rebuilds it from the server",
             )
         if application != schema.APPLICATION_ID:
-            raise LedgerError(
-                f"{self.path} is not a syncd ledger", hint="point [ledger] path at another file"
-            )
+            raise LedgerError(f"{self.path} is not a syncd ledger", hint="point [ledger] path at another file")
 
     # ------------------------------------------------------------ transactions
 

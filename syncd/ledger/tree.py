@@ -36,11 +36,10 @@ def known_tree(
             if in_scope:
                 directories.append(name)
         ids[name] = directory_id
-    for name in [name for name in ids if name not in signatures]:
-        if conn.execute(
-            "select 1 from documents where directory = ? and gone = 0 limit 1", (ids[name],)
-        ).fetchone():
-            directories.append(name)
+    holds = "select 1 from documents where directory = ? and gone = 0 limit 1"
+    directories += [
+        name for name, id_ in ids.items() if name not in signatures and conn.execute(holds, (id_,)).fetchone()
+    ]
 
     def files(directory: str) -> Mapping[str, KnownFile]:
         directory_id = ids.get(directory)
@@ -65,9 +64,7 @@ def known_tree(
     return KnownTree(signatures=signatures, directories=directories, files=files)
 
 
-def observe(
-    conn: sqlite3.Connection, seen: Iterable[tuple[FileSnapshot, bool]], now: float
-) -> None:
+def observe(conn: sqlite3.Connection, seen: Iterable[tuple[FileSnapshot, bool]], now: float) -> None:
     """Remember what the disk says of these documents.
 
     Args:
@@ -118,9 +115,7 @@ def directory_id(conn: sqlite3.Connection, source: str, path: str) -> int:
     return int(cursor.lastrowid or 0)
 
 
-def store_signatures(
-    conn: sqlite3.Connection, source: str, signatures: Mapping[str, tuple[bytes, int]]
-) -> None:
+def store_signatures(conn: sqlite3.Connection, source: str, signatures: Mapping[str, tuple[bytes, int]]) -> None:
     """Remember directories as seen, where everything in them is at rest; the others are looked into again."""
     for path, (signature, in_scope) in signatures.items():
         conn.execute(

@@ -8,9 +8,10 @@ from dataclasses import replace
 import exercised
 import pytest
 from laws import converged, no_gap, uploads
-from syncd.models import DeletePolicy, Training
 from texts import text
 from world import World
+
+from syncd.models import DeletePolicy, Training
 
 
 def first_sync(world: World) -> int:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import exercised
 import pytest
 from laws import converged, marker_of, no_gap, rows, uploads
-from syncd.errors import AccountRefused, Incompatible, RateLimited, Unavailable
 from texts import text
 from world import World
+
+from syncd.errors import AccountRefused, Incompatible, RateLimited, Unavailable
 
 CALLS = {
     "datasets": "dataset/list",
@@ -238,8 +239,12 @@ def test_deleted_by_somebody_else_under_way(world: World, moment: str) -> None:
         "searchTest": "http.search.after",
     }[moment]
     world.crash_on(point)
-    [candidate] = [row["id"] for row in world.emulator.snapshot() if row["metadata"]["syncd"]["sha256"] not in
-                   {r[0] for r in rows(world, "select sha256 from revisions where state = 'verified'")}]
+    [candidate] = [
+        row["id"]
+        for row in world.emulator.snapshot()
+        if row["metadata"]["syncd"]["sha256"]
+        not in {r[0] for r in rows(world, "select sha256 from revisions where state = 'verified'")}
+    ]
     world.call("core/dataset/collection/delete", method="DELETE", params={"id": candidate}, json={})
     assert world.sync().exit_code == 0
     converged(world)

@@ -12,11 +12,12 @@ from pathlib import Path
 import exercised
 import pytest
 from laws import converged, foreign, no_gap, uploads
+from texts import text
+from world import World
+
 from syncd.errors import LedgerError
 from syncd.ledger import Ledger
 from syncd.models import DeletePolicy
-from texts import text
-from world import World
 
 KINDS = ["deleted", "older copy", "backup restored", "page corrupted"]
 

@@ -11,9 +11,10 @@ from dataclasses import replace
 import exercised
 import pytest
 from laws import converged, foreign, marker_of, no_gap, rows, server_paths, uploads
-from syncd.models import DeletePolicy, Training
 from texts import chinese, text
 from world import World
+
+from syncd.models import DeletePolicy, Training
 
 
 def settled(world: World, **files: str) -> None:
@@ -232,8 +233,7 @@ def test_several_sources(world: World) -> None:
     (world.tmp / "one" / "same.md").unlink()
     world.sleep(100)
     world.sync()
-    kept = {p for p in world.visible()}
-    assert kept == {"one/sub/other.md", "two/same.md", "two/sub/other.md", "same.md", "sub/other.md"}
+    assert set(world.visible()) == {"one/sub/other.md", "two/same.md", "two/sub/other.md", "same.md", "sub/other.md"}
     converged(world)
 
 
@@ -391,7 +391,7 @@ def test_unreadable_file(world: World) -> None:
         (unicodedata.normalize("NFD", "é à ü") + ".md", text("nfd").encode()),
         ("component.mdx", text("mdx").encode()),
         ("UPPER.TXT", text("upper").encode()),
-        ("it's \"quoted\".md", text("quoted").encode()),
+        ('it\'s "quoted".md', text("quoted").encode()),
     ],
 )
 def test_names_and_encodings(world: World, name: str, content: bytes) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 
-_WORDS = (
-    "lantern harbour velvet saffron granite meadow compass thunder orchard quartz willow copper marble canyon ember"
-    " falcon ginger hollow island juniper kettle ladder magnet nectar oyster pepper quiver ribbon sandal timber umbra"
-    " violin walnut yonder zephyr anchor basalt cinder dapple errand fathom goblet hamlet indigo jigsaw keeper lichen"
-).split()
+_WORDS = """
+    lantern harbour velvet saffron granite meadow compass thunder orchard quartz willow copper marble
+    canyon ember falcon ginger hollow island juniper kettle ladder magnet nectar oyster pepper quiver
+    ribbon sandal timber umbra violin walnut yonder zephyr anchor basalt cinder dapple errand fathom
+    goblet hamlet indigo jigsaw keeper lichen
+""".split()  # noqa: SIM905 - a list of fifty strings is no better to read
 
 
 def text(name: str, version: int = 1, sentences: int = 6) -> str:

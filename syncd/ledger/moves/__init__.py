@@ -1,0 +1,87 @@
+"""The moves: each takes a revision from one state to the next, and must touch exactly one row.
+
+Every function runs inside a write transaction (``Ledger.commit`` or ``Ledger.transaction``). ``StaleMove`` means
+that the row is not where the caller saw it: the caller plans anew.
+"""
+
+from syncd.ledger.moves.common import LATE, StaleMove, wake_sharers
+from syncd.ledger.moves.leaving import (
+    begin_delete,
+    deleted,
+    hidden,
+    keep,
+    lost,
+    placed,
+    relink,
+    restore,
+    retire,
+    seen_visible,
+    serve_again,
+    supersede,
+    vanished,
+)
+from syncd.ledger.moves.proving import (
+    begin_flip,
+    begin_flip_back,
+    begin_rollback,
+    clear_quarantine,
+    distrust,
+    failed_attempt,
+    flipped,
+    flipped_back,
+    quarantine,
+    record_proof,
+    reproved,
+    stays_visible,
+    verify,
+)
+from syncd.ledger.moves.sending import (
+    begin_upload,
+    count_absence,
+    identified,
+    never_sent,
+    outcome_unknown,
+    published,
+    rebind,
+    send_again,
+)
+
+__all__ = [
+    "LATE",
+    "StaleMove",
+    "begin_delete",
+    "begin_flip",
+    "begin_flip_back",
+    "begin_rollback",
+    "begin_upload",
+    "clear_quarantine",
+    "count_absence",
+    "deleted",
+    "distrust",
+    "failed_attempt",
+    "flipped",
+    "flipped_back",
+    "hidden",
+    "identified",
+    "keep",
+    "lost",
+    "never_sent",
+    "outcome_unknown",
+    "placed",
+    "published",
+    "quarantine",
+    "rebind",
+    "record_proof",
+    "relink",
+    "reproved",
+    "restore",
+    "retire",
+    "seen_visible",
+    "send_again",
+    "serve_again",
+    "stays_visible",
+    "supersede",
+    "vanished",
+    "verify",
+    "wake_sharers",
+]

@@ -1,0 +1,50 @@
+"""What all moves share: they touch exactly one row, and they leave a trace in the history."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from syncd.errors import SyncdError
+
+LATE = 600.0  # seconds after which an upload that was given up does not arrive any more
+
+
+class StaleMove(SyncdError):  # noqa: N818 - named for what happened
+    """A revision was not in the state from which it should have been moved."""
+
+    code = "stale"
+
+
+def exactly_one(cursor: sqlite3.Cursor, what: str) -> None:
+    if cursor.rowcount != 1:
+        raise StaleMove(f"the ledger refused to move: {what} touched {cursor.rowcount} rows")
+
+
+def event(conn: sqlite3.Connection, document_id: int, now: float, event: str, revision: str, detail: str = "") -> None:
+    conn.execute(
+        "insert into events (at, source, path, event, revision, detail)"
+        " select ?, source, path, ?, ?, ? from documents where id = ?",
+        (now, event, revision, detail, document_id),
+    )
+
+
+def forget_signature(conn: sqlite3.Connection, document_id: int) -> None:
+    """A directory that comes back just as it was must be looked into: its documents are gone in here."""
+    conn.execute(
+        "update directories set signature = null where id = (select directory from documents where id = ?)",
+        (document_id,),
+    )
+
+
+def wake_sharers(conn: sqlite3.Connection, revision_id: str) -> None:
+    """Documents whose proof leaned on this collection are to be proven again (rule 7)."""
+    conn.execute(
+        "update revisions set reprove = 1 where state = 'verified' and id in"
+        " (select p.revision from proofs p join probe_results q on q.proof = p.id where q.shared_with ="
+        " (select collection_id from revisions where id = ?))",
+        (revision_id,),
+    )
+    conn.execute(
+        "update documents set at_rest = 0 where at_rest = 1 and gone = 0 and id in"
+        " (select document from revisions where reprove = 1)"
+    )

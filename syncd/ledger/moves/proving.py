@@ -1,0 +1,238 @@
+"""The moves of a flip and its proof: verified, quarantined, or back again."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from syncd.ledger.moves.common import event, exactly_one, wake_sharers
+from syncd.models import Content, Proof, Revision
+
+
+def begin_flip(conn: sqlite3.Connection, revision: Revision, weak: str) -> None:
+    """Intent: the content was compared and equals (``weak`` says how far); show the new one, hide the old one."""
+    exactly_one(
+        conn.execute(
+            "update revisions set state = 'proving', flip = 'forward', visible = 1, weak = ?"
+            " where id = ? and state = 'indexing'",
+            (weak, revision.id),
+        ),
+        "begin flip",
+    )
+
+
+def flipped(conn: sqlite3.Connection, revision: Revision, placed: str, old: Revision | None) -> None:
+    """Outcome: the new one is visible, the old one hidden."""
+    exactly_one(
+        conn.execute(
+            "update revisions set flip = 'done', visible = 1, placed = ?"
+            " where id = ? and state = 'proving' and flip = 'forward'",
+            (placed, revision.id),
+        ),
+        "flipped",
+    )
+    if old is not None:
+        conn.execute("update revisions set visible = 0 where id = ?", (old.id,))
+
+
+def begin_flip_back(conn: sqlite3.Connection, revision: Revision, reason: str) -> None:
+    """Intent: show the old one, then hide the new one."""
+    exactly_one(
+        conn.execute(
+            "update revisions set flip = 'back',"
+            " reason = case when reason in ('adopted', 'alone') then reason else ? end"
+            " where id = ? and state = 'proving'",
+            (reason, revision.id),
+        ),
+        "begin flip back",
+    )
+
+
+def flipped_back(conn: sqlite3.Connection, revision: Revision, old: Revision | None) -> None:
+    """Outcome: the old one is visible, the new one hidden and to be proven later (nothing is blamed on it)."""
+    exactly_one(
+        conn.execute(
+            "update revisions set state = 'indexing', flip = null, visible = 0 where id = ? and state = 'proving'",
+            (revision.id,),
+        ),
+        "flipped back",
+    )
+    if old is not None:
+        conn.execute("update revisions set visible = 1 where id = ?", (old.id,))
+
+
+def verify(conn: sqlite3.Connection, revision: Revision, proof: Proof, now: float, grace: float) -> None:
+    """Outcome: proven. The new one serves, the old one retires, failed ones go; one transaction."""
+    old = conn.execute(
+        "select id from revisions where document = ? and state = 'verified'", (revision.document_id,)
+    ).fetchone()
+    if old is not None:
+        exactly_one(
+            conn.execute(
+                "update revisions set state = 'retired', visible = 0, retired_at = ?, delete_after = ?, successor = ?,"
+                " reason = 'replaced' where id = ? and state = 'verified'",
+                (now, now + grace, revision.id, old[0]),
+            ),
+            "retire the old one",
+        )
+        event(conn, revision.document_id, now, "replaced", old[0])
+        wake_sharers(conn, old[0])
+    exactly_one(
+        conn.execute(
+            "update revisions set state = 'verified', flip = null, visible = 1, verified_at = ?, weak = ?, reason = '',"
+            " retired_at = null, delete_after = null, successor = null where id = ? and state = 'proving'",
+            (now, proof.weak, revision.id),
+        ),
+        "verify",
+    )
+    conn.execute(
+        "update revisions set state = 'retired', retired_at = ?, delete_after = ?, successor = ?,"
+        " reason = 'failed before' where document = ? and state = 'quarantined'",
+        (now, now, revision.id, revision.document_id),
+    )
+    record_proof(conn, revision, proof, now)
+    # A rolled-back document stays pinned while its file still says what was rolled back (rule 22).
+    conn.execute(
+        "update documents set quarantine = null, quarantine_message = '', quarantine_sha256 = '',"
+        " quarantine_settings = '', quarantine_since = null where id = ? and not (quarantine is 'rolled-back'"
+        " and quarantine_sha256 = sha256 and quarantine_settings = settings)",
+        (revision.document_id,),
+    )
+    conn.execute(
+        "update documents set attempts = 0, next_try_at = null, last_error = '', last_error_code = '', gone = 0,"
+        " note = null, note_reason = '', at_rest = (quarantine is not null or (sha256 = ? and settings = ?))"
+        " where id = ?",
+        (revision.content.sha256, revision.content.settings, revision.document_id),
+    )
+    event(conn, revision.document_id, now, "verified", revision.id, proof.weak and f"weak: {proof.weak}")
+
+
+def record_proof(conn: sqlite3.Connection, revision: Revision, proof: Proof, now: float) -> None:
+    """Keep the results of the probes of one revision."""
+    cursor = conn.execute(
+        "insert into proofs (revision, at, passed, weak, failure) values (?, ?, ?, ?, ?)",
+        (revision.id, now, int(proof.passed), proof.weak, proof.failure),
+    )
+    conn.executemany(
+        "insert into probe_results (proof, query, mode, verdict, rank, score, shared_with) values (?, ?, ?, ?, ?, ?, ?)",
+        [
+            (cursor.lastrowid, r.probe.text, r.mode, r.verdict.value, r.rank, r.score, r.shared_with)
+            for r in proof.results
+        ],
+    )
+
+
+def reproved(conn: sqlite3.Connection, revision: Revision, proof: Proof, now: float) -> None:
+    """A serving revision was searched for again."""
+    record_proof(conn, revision, proof, now)
+    conn.execute(
+        "update revisions set reprove = 0, weak = ?, verified_at = case when ? then ? else verified_at end"
+        " where id = ? and state = 'verified'",
+        (proof.weak, int(proof.passed), now, revision.id),
+    )
+
+
+def stays_visible(conn: sqlite3.Connection, revision: Revision, reason: str) -> None:
+    """The flip back found no old version: what is shown goes on being shown, and its proof stays open (rule 1)."""
+    exactly_one(
+        conn.execute(
+            "update revisions set flip = 'done', reason = ? where id = ? and state = 'proving' and flip = 'back'",
+            (reason, revision.id),
+        ),
+        "stays visible",
+    )
+
+
+def distrust(conn: sqlite3.Connection, revision: Revision, reason: str, now: float) -> None:
+    """The only version anybody can see failed its proof: it serves on, as content that no file has.
+
+    So the planner replaces it at once, and the first replacement that is proven retires it (law 1 before law 7).
+    """
+    exactly_one(
+        conn.execute(
+            "update revisions set state = 'verified', flip = null, visible = 1, settings = '', verified_at = null,"
+            " weak = ?, reason = 'distrusted' where id = ? and state = 'proving'",
+            (reason, revision.id),
+        ),
+        "distrust",
+    )
+    conn.execute("update documents set at_rest = 0 where id = ?", (revision.document_id,))
+    event(conn, revision.document_id, now, "distrusted", revision.id, reason)
+
+
+def begin_rollback(conn: sqlite3.Connection, old: Revision, current: Revision, now: float) -> None:
+    """Intent: the retired version is shown again and ``current`` retires; its content is pinned out (rule 22)."""
+    exactly_one(
+        conn.execute(
+            "update revisions set state = 'proving', flip = 'forward', reason = 'rollback', retired_at = null,"
+            " delete_after = null, successor = null where id = ? and state = 'retired' and delete_sent = 0",
+            (old.id,),
+        ),
+        "begin rollback",
+    )
+    exactly_one(
+        conn.execute(
+            "update documents set quarantine = 'rolled-back', quarantine_message = 'a person went back to the version"
+            " before', quarantine_sha256 = ?, quarantine_settings = ?, quarantine_since = ? where id = ?",
+            (current.content.sha256, current.content.settings, now, old.document_id),
+        ),
+        "pin",
+    )
+    event(conn, old.document_id, now, "rolled-back", old.id)
+
+
+def quarantine(
+    conn: sqlite3.Connection, document_id: int, content: Content, problem: str, message: str, now: float
+) -> None:
+    """Give the document up until content, settings or a person changes that; what serves goes on serving."""
+    conn.execute(
+        "update revisions set state = 'quarantined', flip = null, reason = ? where document = ?"
+        " and state in ('indexing', 'proving') and collection_id is not null",
+        (problem, document_id),
+    )
+    conn.execute(
+        "update revisions set state = 'deleted', deleted_at = ?, reason = ? where document = ? and state = 'uploading'",
+        (now, problem, document_id),
+    )
+    exactly_one(
+        conn.execute(
+            "update documents set quarantine = ?, quarantine_message = ?, quarantine_sha256 = ?,"
+            " quarantine_settings = ?, quarantine_since = ?, last_error = ?, last_error_code = ?, next_try_at = null,"
+            " at_rest = (sha256 = ? and settings = ?), note = null, note_reason = '' where id = ?",
+            (
+                problem,
+                message,
+                content.sha256,
+                content.settings,
+                now,
+                message,
+                problem,
+                content.sha256,
+                content.settings,
+                document_id,
+            ),
+        ),
+        "quarantine",
+    )
+    event(conn, document_id, now, "quarantined", "", f"{problem}: {message}")
+
+
+def failed_attempt(
+    conn: sqlite3.Connection, document_id: int, code: str, message: str, next_try_at: float, now: float
+) -> None:
+    """One try more that failed; the document is tried again at ``next_try_at``."""
+    conn.execute(
+        "update documents set attempts = attempts + 1, next_try_at = ?, last_error = ?, last_error_code = ?"
+        " where id = ?",
+        (next_try_at, message, code, document_id),
+    )
+    event(conn, document_id, now, "failed", "", f"{code}: {message}")
+
+
+def clear_quarantine(conn: sqlite3.Connection, document_id: int) -> None:
+    """A person, or content that came back, ends the quarantine."""
+    conn.execute(
+        "update documents set quarantine = null, quarantine_message = '', quarantine_sha256 = '',"
+        " quarantine_settings = '', quarantine_since = null, attempts = 0, next_try_at = null, last_error = '',"
+        " last_error_code = '' where id = ?",
+        (document_id,),
+    )
