@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import posixpath
-import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,8 +16,7 @@ from sqlite3 import Connection
 
 from syncd.adopting import Adopter, Found
 from syncd.apply import SourceState
-from syncd.config import Source
-from syncd.errors import RemoteMissing, SourceError
+from syncd.errors import RemoteMissing
 from syncd.fastgpt.client import Client
 from syncd.fastgpt.models import Collection, CollectionRow
 from syncd.folders import Folders
@@ -27,16 +25,6 @@ from syncd.models import CollectionId, Revision, State
 
 _THINK_AGAIN = 86400.0  # seconds that a retired version which somebody showed is kept for from then on
 _AT_ONCE = 8  # detail requests under way during a survey
-_SPACE = uuid.UUID("7d3c3c52-3d5c-4b7e-9f0e-6f3f0f6f9b1a")
-
-
-def space_of(source: Source, stated: str) -> str:
-    """The deployment a source's markers belong to: the configured one, else one derived from what does not change.
-
-    Without ``[ledger] space`` it is derived from the source's name, dataset and folder, so that a lost ledger still
-    recognises its collections.
-    """
-    return stated or str(uuid.uuid5(_SPACE, "\n".join((source.name, source.dataset, source.folder))))
 
 
 @dataclass(slots=True)
@@ -308,12 +296,3 @@ def _moment(text: str) -> float:
         return datetime.fromisoformat(text).timestamp()
     except ValueError:
         return 0.0
-
-
-def rival_error(source: str, ledger: str) -> SourceError:
-    """Two instances feed one source."""
-    return SourceError(
-        f'source "{source}": another syncd (ledger {ledger}) writes to the same dataset for this source',
-        hint="stop one of the two, or give each its own folder and its own [ledger] space; "
-        "to take over for good, run `syncd adopt --take`",
-    )

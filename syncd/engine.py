@@ -12,35 +12,34 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-from syncd import tidy
-from syncd.apply import Applier, SourceState, Tools
-from syncd.audit import Auditor, space_of
-from syncd.config import Config, Source
+from syncd.apply import Applier, Tools
+from syncd.audit import Auditor
+from syncd.blaming import Blame
+from syncd.carrying import Carrier
+from syncd.config import Config
 from syncd.datasets import bind
 from syncd.errors import EXIT_UNPROVEN, DocumentError, ServerError
 from syncd.fastgpt.client import Client
 from syncd.folders import Folders
 from syncd.following import Follower
 from syncd.gate import Gate
-from syncd.ledger import Ledger, entries, moves, remote
+from syncd.ledger import Ledger, entries
 from syncd.logs import get_logger
-from syncd.models import AnyAction, Delete, DocumentKey, Move, Plan, Prove, Resume, Retire, Upload
+from syncd.models import DocumentKey, Plan, Prove
 from syncd.observe import Observation, Observer
 from syncd.passing import Outcome, PassState, keep_notes, outcome, still_waiting
-from syncd.plan import SourcePolicy, make
+from syncd.plan import make
 from syncd.preparing import Preparer
 from syncd.progress import Progress
 from syncd.prove import Prover
 from syncd.training import TrainingWatch
+from syncd.work import source_state
 
 __all__ = ["Engine", "Outcome"]
 
 log = get_logger(__name__)
 
-IN_FLIGHT = 48  # documents under way at once; most of them wait for their training
-_TITLE_OPTIONS = frozenset({"indexPrefixTitle", "dataEnhanceCollectionName"})
 _MOST_ROUNDS = 200
-_LEAVES_ROOM = ("moved", "deleted")  # after these a folder on the server may be empty
 
 
 class Engine:
@@ -72,7 +71,7 @@ class Engine:
         self._now = now
         self._stopping = asyncio.Event()  # a person's stop, or the end of the pass in work
         self._asked = False  # a person's stop
-        self.sources = {source.name: _state(source, config) for source in config.sources}
+        self.sources = {source.name: source_state(source, config) for source in config.sources}
         self._folders = Folders(client, ledger)
         self._training = TrainingWatch(client, config.fastgpt.training_timeout)
         self._auditor = Auditor(client, ledger, self._folders, now)
@@ -93,15 +92,22 @@ class Engine:
         self._applier = Applier(self._tools)
         self._gate = Gate(self._look_at_server, patience=None, report=self._report_trouble)
         self._state = PassState()
-        self._follower = Follower(
+        self._blame = Blame(
             tools=self._tools,
             applier=self._applier,
             state=self._state,
             gate=lambda: self._gate,
-            exists=lambda key: self._observer.exists(key, self.sources[key.source]),
             report=lambda name, error: self._preparer.trouble(name, error),
             max_attempts=config.fastgpt.max_attempts,
         )
+        self._follower = Follower(
+            tools=self._tools,
+            applier=self._applier,
+            state=self._state,
+            blame=self._blame,
+            exists=lambda key: self._observer.exists(key, self.sources[key.source]),
+        )
+        self._carrier = Carrier(self._tools, self._applier, self._follower, self._state)
         self._preparer = Preparer(
             client=client,
             ledger=ledger,
@@ -109,7 +115,7 @@ class Engine:
             sources=self.sources,
             now=now,
             state=self._state,
-            patiently=self._follower.patiently,
+            patiently=self._blame.patiently,
         )
 
     def stop(self) -> None:
@@ -165,14 +171,14 @@ class Engine:
                 if self._stopping.is_set():
                     break
                 if not self._work(plan, chosen):
-                    if await self._last_look(chosen):
+                    if await self._last_look():
                         continue
                     break
                 self.progress.phase = "looking at the server"
                 if await self._preparer.prepare(self._wanted(plan, chosen)):
                     continue
-                await self._apply(plan, observations)
-                await self._tidy(chosen)
+                await self._carrier.carry_out(plan, observations)
+                await self._carrier.tidy(chosen, self._preparer.ready)
                 log.debug("round.done", round=round_, actions=len(plan.actions))
         finally:
             if timer is not None:
@@ -217,43 +223,22 @@ class Engine:
     def _work(self, plan: Plan, chosen: list[str]) -> bool:
         """Whether another round has something to do."""
         again = any(w.until is not None and w.key not in self._state.put_off for w in plan.waiting)
-        return bool(plan.actions) or again or self._preparer.survey_due() or bool(self._emptied(chosen))
+        return bool(plan.actions) or again or self._preparer.survey_due() or bool(self._carrier.emptied(chosen))
 
     def _wanted(self, plan: Plan, chosen: list[str]) -> set[str]:
         """The sources whose datasets have to be known."""
-        return {a.key.source for a in plan.actions} | {w.key.source for w in plan.waiting} | set(self._emptied(chosen))
+        return (
+            {a.key.source for a in plan.actions}
+            | {w.key.source for w in plan.waiting}
+            | set(self._carrier.emptied(chosen))
+        )
 
-    async def _last_look(self, chosen: list[str]) -> bool:
+    async def _last_look(self) -> bool:
         """After an upload was sent again, look for the first one: it may have arrived late (rule 11)."""
         if not self.progress.resent:
             return False
         self.progress.resent.clear()
         return await self._preparer.look_again()
-
-    # ------------------------------------------------------------ folders that were emptied
-
-    def _emptied(self, chosen: list[str]) -> list[str]:
-        """Sources with a folder that was seen empty once, long enough ago to be looked at for the second time."""
-        now = self._now()
-        return [
-            name
-            for name in chosen
-            if name not in self._state.troubles
-            and any(
-                f.empty_since is not None and now - f.empty_since >= tidy.APART
-                for f in remote.made_folders(self.ledger.conn, name)
-            )
-        ]
-
-    async def _tidy(self, chosen: list[str]) -> None:
-        if self._stopping.is_set():
-            return
-        left_room = any(self.progress.counts[what] for what in _LEAVES_ROOM)
-        for name in chosen if left_room else self._emptied(chosen):
-            if name in self._preparer.ready:
-                await self._follower.patiently(
-                    lambda name=name: tidy.tidy(self.client, self.ledger, self._folders, name, self._now)  # type: ignore[misc]
-                )
 
     # ------------------------------------------------------------ for a person's decisions
 
@@ -281,7 +266,7 @@ class Engine:
         try:
             await self._applier.prove(action, entry, None)
         except DocumentError as error:
-            await self._follower.failed(key, entry, None, error)
+            await self._blame.failed(key, entry, None, error)
         finally:
             await self._training.close()
             await self._gate.close()
@@ -306,7 +291,7 @@ class Engine:
             counts["unclaimed"] += len(survey.unclaimed)
         return counts
 
-    # ------------------------------------------------------------ apply
+    # ------------------------------------------------------------ the server
 
     async def _look_at_server(self) -> None:
         await self.client.health()
@@ -317,100 +302,3 @@ class Engine:
             log.info("server.back")
         else:
             log.warning("server.trouble", error=trouble.message, hint=trouble.hint)
-
-    async def _apply(self, plan: Plan, observations: dict[str, Observation]) -> None:
-        """Carry out one plan: moves first, then all documents in parallel, vanished files last."""
-        self.progress.phase = "working"
-        snapshots = {
-            DocumentKey(name, path): snapshot
-            for name, o in observations.items()
-            for path, snapshot in o.snapshots.items()
-        }
-        served = [a for a in plan.actions if a.key.source not in self._state.troubles]
-        first = [a for a in served if not _is_last(a)]
-        last = [a for a in served if _is_last(a)]
-        await self._relink([a for a in first if isinstance(a, Move)])
-        documents = list(dict.fromkeys(a.key for a in first))
-        self.progress.touched |= {key for key in documents if key in snapshots}
-        self.progress.documents_total += len(documents)
-        self.progress.bytes_total += sum(a.snapshot.size for a in first if isinstance(a, Upload))
-        self.progress.proofs_total += sum(isinstance(a, (Upload, Resume, Prove)) for a in first)
-        by_key: dict[DocumentKey, list[AnyAction]] = {}
-        for action in first:
-            by_key.setdefault(action.key, []).append(action)
-        for key in {w.key for w in plan.waiting if w.until is not None}:
-            by_key.setdefault(key, [])
-        follow = self._follower.follow
-        await self._in_parallel([lambda k=k, a=a: follow(k, a, snapshots.get(k)) for k, a in by_key.items()])  # type: ignore[misc]
-        closed = [a for a in last if not (isinstance(a, Retire) and self._state.open.get(a.key.source))]
-        guarded = self._follower.guarded
-        await self._in_parallel([lambda a=a: guarded(a.key, lambda: self._last(a)) for a in closed])  # type: ignore[misc]
-
-    async def _in_parallel(self, works: list[Callable[[], Awaitable[None]]]) -> None:
-        """Run all, ``IN_FLIGHT`` at a time; a failure stops the others at their next safe point and is raised."""
-        queue = iter(works)
-        failures: list[BaseException] = []
-        stopping = self._stopping
-
-        async def worker() -> None:
-            for work in queue:
-                if stopping.is_set():
-                    return
-                try:
-                    await work()
-                except asyncio.CancelledError:
-                    raise
-                except Exception as error:
-                    failures.append(error)
-                    stopping.set()
-                    return
-
-        try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(min(IN_FLIGHT, len(works))):
-                    group.create_task(worker())
-        except BaseExceptionGroup as grouped:
-            raise grouped.exceptions[0] from None
-        if failures:
-            raise failures[0]
-
-    async def _relink(self, planned: list[Move]) -> None:
-        """Moves change the ledger at once, all of them in one transaction (rule 33)."""
-        linked = [m for m in planned if m.origin != m.key]
-        if not linked:
-            return
-        conn = self.ledger.conn
-        rows = []
-        for move in linked:
-            target = entries.one(conn, move.key)
-            assert target is not None  # noqa: S101 - the observation wrote it
-            rows.append((move.revision, target.document_id, move.origin))
-        await self.ledger.commit("relink", lambda db: moves.relink(db, rows, self._now()))
-
-    async def _last(self, action: AnyAction) -> None:
-        match action:
-            case Retire():
-                await self._applier.retire(action, lambda: self._follower.exists(action.key))
-            case Delete():
-                await self._applier.delete(action)
-            case _:
-                raise AssertionError(action)
-
-
-def _is_last(action: AnyAction) -> bool:
-    return isinstance(action, Delete) or (isinstance(action, Retire) and action.vanished)
-
-
-def _state(source: Source, config: Config) -> SourceState:
-    options = {name for name, value in source.training.options if value}
-    return SourceState(
-        config=source,
-        policy=SourcePolicy(
-            name=source.name,
-            folder=source.folder,
-            tags=source.tags,
-            delete=source.delete,
-            title_in_index=bool(options & _TITLE_OPTIONS),
-        ),
-        space=space_of(source, config.ledger.space),
-    )

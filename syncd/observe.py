@@ -7,10 +7,7 @@ scan, begun after the first one ended, did not see it either (rule 16).
 from __future__ import annotations
 
 import asyncio
-import errno
 import hashlib
-import os
-import stat
 import unicodedata
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
@@ -19,7 +16,7 @@ from typing import Any
 from syncd.apply import SourceState
 from syncd.convert import settings_id
 from syncd.formats import DEFAULT_SUFFIXES
-from syncd.ignore import IGNORE_FILE, Rules, Verdict
+from syncd.ignore import Rules
 from syncd.ledger import Ledger, entries, moves, records, remote, tree
 from syncd.models import (
     DocumentKey,
@@ -30,6 +27,7 @@ from syncd.models import (
     Waiting,
 )
 from syncd.plan import SourceView, decide
+from syncd.presence import in_scope
 from syncd.scan import ScanResult, complete, restat, scan
 from syncd.settle import remainder, second_look, unsettled
 
@@ -276,33 +274,3 @@ def _root_state(result: ScanResult, row: remote.SourceRow | None, vanished: list
         if result.in_scope < _DEVICE_KNOWN * known:
             return RootState.DEVICE
     return result.root
-
-
-def in_scope(root: str, rules: Rules, path: str) -> bool:
-    """Whether the file at ``path`` (as the disk spells it) is there and would be scanned, asked without a scan."""
-    try:
-        status = os.lstat(os.path.join(root, path))
-    except OSError as error:
-        return error.errno not in (errno.ENOENT, errno.ENOTDIR)  # in doubt it is there
-    if stat.S_ISDIR(status.st_mode):
-        return False
-    parts = path.split("/")
-    for depth in range(len(parts)):
-        above = "/".join(parts[:depth])
-        if above and rules.directory(above):
-            return False
-        try:
-            text = open_text(os.path.join(root, above, IGNORE_FILE))
-            rules = rules.with_ignore_file(above, text) if text else rules
-        except (OSError, ValueError):
-            return True
-    return rules.file(path) in (Verdict.IN, Verdict.UNSUPPORTED)
-
-
-def open_text(path: str) -> str:
-    """The text of a small file; "" when there is none."""
-    try:
-        with open(path, "rb") as file:
-            return os.fsdecode(file.read())
-    except FileNotFoundError:
-        return ""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from syncd.audit import Auditor, Survey, rival_error
+from syncd.audit import Auditor, Survey
 from syncd.datasets import bind
 from syncd.errors import SourceError
 from syncd.fastgpt.client import Client
@@ -116,3 +116,12 @@ class Preparer:
                     "collections were adopted in this pass; deletions wait for the next one"
                 )
         return survey.changed or bool(survey.rivals)
+
+
+def rival_error(source: str, ledger: str) -> SourceError:
+    """Two instances feed one source."""
+    return SourceError(
+        f'source "{source}": another syncd (ledger {ledger}) writes to the same dataset for this source',
+        hint="stop one of the two, or give each its own folder and its own [ledger] space; "
+        "to take over for good, run `syncd adopt --take`",
+    )

@@ -25,6 +25,23 @@ def due(ledger: Ledger, source: str, now: float) -> list[MadeFolder]:
     return [f for f in empty if f.empty_since is None or now - f.empty_since >= APART]
 
 
+def second_look_due(ledger: Ledger, source: str, now: float) -> bool:
+    """Whether a folder was seen empty once, long enough ago, and is still not used; cheap when there is none."""
+    return any(
+        now - f.empty_since >= APART and not remote.folder_in_use(ledger.conn, f)
+        for f in remote.made_folders(ledger.conn, source)
+        if f.empty_since is not None
+    )
+
+
+async def forget_first_looks(ledger: Ledger, source: str) -> None:
+    """A folder that was seen empty and is used again has to be seen empty twice anew."""
+    for folder in remote.made_folders(ledger.conn, source):
+        if folder.empty_since is not None and remote.folder_in_use(ledger.conn, folder):
+            path = folder.path
+            await ledger.commit("folder_used", lambda db, path=path: remote.mark_empty(db, source, path, None))  # type: ignore[misc]
+
+
 async def tidy(client: Client, ledger: Ledger, folders: Folders, source: str, now: Callable[[], float]) -> int:
     """Take the listings that are due, deepest folders first; returns how many folders were removed."""
     removed = 0
@@ -33,9 +50,7 @@ async def tidy(client: Client, ledger: Ledger, folders: Folders, source: str, no
     return removed
 
 
-async def _look(
-    client: Client, ledger: Ledger, folders: Folders, folder: MadeFolder, now: Callable[[], float]
-) -> bool:
+async def _look(client: Client, ledger: Ledger, folders: Folders, folder: MadeFolder, now: Callable[[], float]) -> bool:
     """One listing of one folder and what follows from it; returns whether the folder was removed."""
     page = await client.collections(folder.dataset_id, folder.collection_id, page_size=1)
     if page.rows:

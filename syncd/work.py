@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import posixpath
+import uuid
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from syncd.config import Source
+from syncd.config import Config, Source
 from syncd.convert import ChangedWhileReading, Outgoing, prepare
 from syncd.errors import Permanent, SyncdError, Unavailable
 from syncd.fastgpt.client import Client
@@ -23,6 +24,8 @@ from syncd.prove import Material, Prover
 from syncd.training import TrainingWatch
 
 T = TypeVar("T")
+_SPACE = uuid.UUID("7d3c3c52-3d5c-4b7e-9f0e-6f3f0f6f9b1a")
+_TITLE_OPTIONS = frozenset({"indexPrefixTitle", "dataEnhanceCollectionName"})
 _INLINE = 256 * 1024  # bytes; larger files are converted in a thread
 
 
@@ -66,6 +69,31 @@ class SourceState:
     def folder_of(self, path: str) -> str:
         """The folder within the dataset in which the document stands; "" is the root."""
         return posixpath.dirname(self.policy.placement(path).partition("\n")[0])
+
+
+def space_of(source: Source, stated: str) -> str:
+    """The deployment a source's markers belong to: the configured one, else one derived from what does not change.
+
+    Without ``[ledger] space`` it is derived from the source's name, dataset and folder, so that a lost ledger still
+    recognises its collections.
+    """
+    return stated or str(uuid.uuid5(_SPACE, "\n".join((source.name, source.dataset, source.folder))))
+
+
+def source_state(source: Source, config: Config) -> SourceState:
+    """One source at the start of a run."""
+    options = {name for name, value in source.training.options if value}
+    return SourceState(
+        config=source,
+        policy=SourcePolicy(
+            name=source.name,
+            folder=source.folder,
+            tags=source.tags,
+            delete=source.delete,
+            title_in_index=bool(options & _TITLE_OPTIONS),
+        ),
+        space=space_of(source, config.ledger.space),
+    )
 
 
 @dataclass(slots=True)

@@ -201,8 +201,8 @@ def adopt(
     revision_id = RevisionId(str(uuid.uuid4()) if taken else marker.revision)
     retired = state is State.RETIRED
     conn.execute(
-        "insert into revisions (id, document, sha256, settings, state, attempt, dataset_id, collection_id, placed, flip,"
-        " visible, created_at, retired_at, delete_after, reason)"
+        "insert into revisions (id, document, sha256, settings, state, attempt, dataset_id, collection_id, placed,"
+        " flip, visible, created_at, retired_at, delete_after, reason)"
         " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             revision_id,

@@ -113,7 +113,8 @@ def record_proof(conn: sqlite3.Connection, revision: Revision, proof: Proof, now
         (revision.id, now, int(proof.passed), proof.weak, proof.failure),
     )
     conn.executemany(
-        "insert into probe_results (proof, query, mode, verdict, rank, score, shared_with) values (?, ?, ?, ?, ?, ?, ?)",
+        "insert into probe_results (proof, query, mode, verdict, rank, score, shared_with)"
+        " values (?, ?, ?, ?, ?, ?, ?)",
         [
             (cursor.lastrowid, r.probe.text, r.mode, r.verdict.value, r.rank, r.score, r.shared_with)
             for r in proof.results

@@ -77,7 +77,8 @@ def identified(conn: sqlite3.Connection, revision: Revision, collection_id: Coll
     """Outcome: the upload is this collection; it is visible until hidden."""
     exactly_one(
         conn.execute(
-            "update revisions set state = 'indexing', collection_id = ?, visible = 1 where id = ? and state = 'uploading'",
+            "update revisions set state = 'indexing', collection_id = ?, visible = 1"
+            " where id = ? and state = 'uploading'",
             (collection_id, revision.id),
         ),
         "identified",

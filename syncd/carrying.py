@@ -1,0 +1,133 @@
+"""Carries out one plan: moves first, then all documents side by side, what goes for good last (design 11)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+
+from syncd import tidy
+from syncd.apply import Applier, Tools
+from syncd.following import Follower
+from syncd.ledger import entries, moves
+from syncd.models import AnyAction, Delete, DocumentKey, Move, Plan, Prove, Resume, Retire, Upload
+from syncd.observe import Observation
+from syncd.passing import PassState
+
+_LEAVES_ROOM = ("moved", "deleted")  # after these a folder on the server may be empty
+IN_FLIGHT = 48  # documents under way at once; most of them wait for their training
+
+
+@dataclass(slots=True)
+class Carrier:
+    """Gives each document of a plan to a follower."""
+
+    tools: Tools
+    applier: Applier
+    follower: Follower
+    state: PassState
+
+    async def carry_out(self, plan: Plan, observations: dict[str, Observation]) -> None:
+        """Carry out one plan: moves first, then all documents in parallel, vanished files last."""
+        self.tools.progress.phase = "working"
+        snapshots = {
+            DocumentKey(name, path): snapshot
+            for name, o in observations.items()
+            for path, snapshot in o.snapshots.items()
+        }
+        served = [a for a in plan.actions if a.key.source not in self.state.troubles]
+        first = [a for a in served if not _is_last(a)]
+        last = [a for a in served if _is_last(a)]
+        await self._relink([a for a in first if isinstance(a, Move)])
+        documents = list(dict.fromkeys(a.key for a in first))
+        self.tools.progress.touched |= {key for key in documents if key in snapshots}
+        self.tools.progress.documents_total += len(documents)
+        self.tools.progress.bytes_total += sum(a.snapshot.size for a in first if isinstance(a, Upload))
+        self.tools.progress.proofs_total += sum(isinstance(a, (Upload, Resume, Prove)) for a in first)
+        by_key: dict[DocumentKey, list[AnyAction]] = {}
+        for action in first:
+            by_key.setdefault(action.key, []).append(action)
+        for key in {w.key for w in plan.waiting if w.until is not None}:
+            by_key.setdefault(key, [])
+        follow = self.follower.follow
+        await self._in_parallel([lambda k=k, a=a: follow(k, a, snapshots.get(k)) for k, a in by_key.items()])  # type: ignore[misc]
+        closed = [a for a in last if not (isinstance(a, Retire) and self.state.open.get(a.key.source))]
+        guarded = self.follower.guarded
+        await self._in_parallel([lambda a=a: guarded(a.key, lambda: self._last(a)) for a in closed])  # type: ignore[misc]
+
+    async def _in_parallel(self, works: list[Callable[[], Awaitable[None]]]) -> None:
+        """Run all, ``IN_FLIGHT`` at a time; a failure stops the others at their next safe point and is raised."""
+        queue = iter(works)
+        failures: list[BaseException] = []
+        stopping = self.tools.stopping
+
+        async def worker() -> None:
+            for work in queue:
+                if stopping.is_set():
+                    return
+                try:
+                    await work()
+                except asyncio.CancelledError:
+                    raise
+                except Exception as error:
+                    failures.append(error)
+                    stopping.set()
+                    return
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(IN_FLIGHT, len(works))):
+                    group.create_task(worker())
+        except BaseExceptionGroup as grouped:
+            raise grouped.exceptions[0] from None
+        if failures:
+            raise failures[0]
+
+    async def _relink(self, planned: list[Move]) -> None:
+        """Moves change the ledger at once, all of them in one transaction (rule 33)."""
+        linked = [m for m in planned if m.origin != m.key]
+        if not linked:
+            return
+        conn = self.tools.ledger.conn
+        rows = []
+        for move in linked:
+            target = entries.one(conn, move.key)
+            assert target is not None  # noqa: S101 - the observation wrote it
+            rows.append((move.revision, target.document_id, move.origin))
+        await self.tools.ledger.commit("relink", lambda db: moves.relink(db, rows, self.tools.now()))
+
+    async def _last(self, action: AnyAction) -> None:
+        match action:
+            case Retire():
+                await self.applier.retire(action, lambda: self.follower.exists(action.key))
+            case Delete():
+                await self.applier.delete(action)
+            case _:
+                raise AssertionError(action)
+
+    # ------------------------------------------------------------ folders that were emptied
+
+    def emptied(self, names: list[str]) -> list[str]:
+        """Sources with a folder that is to be looked at for the second time (rule 14)."""
+        now = self.tools.now()
+        served = [name for name in names if name not in self.state.troubles]
+        return [name for name in served if tidy.second_look_due(self.tools.ledger, name, now)]
+
+    async def tidy(self, names: list[str], ready: set[str]) -> None:
+        """Take the looks at emptied folders that are due, once everything else of the round is done."""
+        tools = self.tools
+        if tools.stopping.is_set():
+            return
+        for name in names:
+            await tidy.forget_first_looks(tools.ledger, name)
+        left_room = any(tools.progress.counts[what] for what in _LEAVES_ROOM)
+        for name in names if left_room else self.emptied(names):
+            if name in ready:
+                await self.follower.blame.patiently(
+                    partial(tidy.tidy, tools.client, tools.ledger, tools.folders, name, tools.now)
+                )
+
+
+def _is_last(action: AnyAction) -> bool:
+    return isinstance(action, Delete) or (isinstance(action, Retire) and action.vanished)
