@@ -228,7 +228,7 @@ class Auditor:
         marker = detail.marker
         assert marker is not None  # noqa: S101 - the caller looked
         revision = entries.revision(self._ledger.conn, marker.revision)
-        if revision is None:
+        if revision is None or revision.reason == remote.LEFT:
             return False
         if revision.state is State.UPLOADING and revision.collection_id is None and revision.attempt == marker.attempt:
             survey.arrived += 1

@@ -223,15 +223,17 @@ class Engine:
     def _work(self, plan: Plan, chosen: list[str]) -> bool:
         """Whether another round has something to do."""
         again = any(w.until is not None and w.key not in self._state.put_off for w in plan.waiting)
-        return bool(plan.actions) or again or self._preparer.survey_due() or bool(self._carrier.emptied(chosen))
+        return bool(plan.actions) or again or self._preparer.survey_due() or bool(self._by_themselves(chosen))
 
     def _wanted(self, plan: Plan, chosen: list[str]) -> set[str]:
         """The sources whose datasets have to be known."""
-        return (
-            {a.key.source for a in plan.actions}
-            | {w.key.source for w in plan.waiting}
-            | set(self._carrier.emptied(chosen))
-        )
+        planned = {a.key.source for a in plan.actions} | {w.key.source for w in plan.waiting}
+        return planned | set(self._by_themselves(chosen))
+
+    def _by_themselves(self, chosen: list[str]) -> list[str]:
+        """Sources with work that no file asks for: emptied folders, another dataset."""
+        served = [name for name in chosen if name not in self._state.troubles]
+        return self._carrier.emptied(served) + self._preparer.rebound(served)
 
     async def _last_look(self) -> bool:
         """After an upload was sent again, look for the first one: it may have arrived late (rule 11)."""

@@ -48,6 +48,15 @@ class Preparer:
         due = self.ledger.meta("survey_at")
         return bool(due) and self.now() >= float(due)
 
+    def rebound(self, names: Iterable[str]) -> list[str]:
+        """Sources for which the configuration names another dataset than the one they were mirrored to."""
+        found = []
+        for name in names:
+            row = remote.source(self.ledger.conn, name)
+            if row is not None and row.dataset_id and row.dataset_ref != self.sources[name].config.dataset:
+                found.append(name)
+        return found
+
     async def prepare(self, wanted: Iterable[str]) -> bool:
         """Bind and survey what is wanted; returns whether the plan has to be made again."""
         due = self.survey_due()
@@ -59,7 +68,9 @@ class Preparer:
         for name in sorted(set(wanted) - self.ready - set(self.state.troubles)):
             state = self.sources[name]
             try:
+                moved = name in self.rebound([name])
                 state.dataset_id = await self.patiently(partial(bind, self.client, self.ledger, state))
+                again |= moved
                 again |= await self._survey(state)
             except SourceError as error:
                 self.trouble(name, error)

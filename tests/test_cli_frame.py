@@ -72,7 +72,7 @@ def test_promised_commands_say_not_yet(tmp_path: Path, name: str) -> None:
         (["ls", "--stat", "held"], "--state"),
         (["sync", "--timeout", "soon"], "must be a duration"),
         (["explain", "70"], "there is no code"),
-        (["retry"], "name documents, or give --all"),
+        (["retry", "a.md", "--all"], "not both"),
     ],
 )
 def test_usage_errors_end_with_2_and_help(tmp_path: Path, args: list[str], words: str) -> None:

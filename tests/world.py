@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import selectors
 import sqlite3
 import unicodedata
 from collections.abc import Callable, Coroutine
@@ -19,10 +18,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+from world_parts import Crash, Transport, VirtualLoop, finish
 
 from syncd import points
 from syncd.config import Config, FastGPT, Http, LedgerConfig, Schedule, Secret, Source
-from syncd.emulator import ConnectionDropped, Emulator, EmulatorOptions
+from syncd.emulator import Emulator, EmulatorOptions
 from syncd.engine import Engine, Outcome
 from syncd.fastgpt.client import Client
 from syncd.ledger import Ledger, records
@@ -31,46 +31,6 @@ from syncd.progress import Progress
 
 T = TypeVar("T")
 EPOCH = 1_800_000_000.0  # the wall clock when a world's loop shows 0
-
-
-class _Selector(selectors.DefaultSelector):  # type: ignore[misc,valid-type]
-    loop: VirtualLoop
-
-    def select(self, timeout: float | None = None) -> Any:
-        events = super().select(0)
-        if events or timeout == 0:
-            return events
-        if timeout is None:
-            raise RuntimeError("the world stands still: every task waits and no timer is set")
-        self.loop.virtual += timeout
-        return events
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop whose clock jumps."""
-
-    def __init__(self, start: float = 0.0) -> None:
-        selector = _Selector()
-        selector.loop = self
-        self.virtual = start
-        super().__init__(selector)
-
-    def time(self) -> float:
-        return self.virtual
-
-
-class Crash(BaseException):
-    """The process died here."""
-
-
-class _Transport(httpx.ASGITransport):
-    """The emulator in this process; a dropped connection looks as it would on a socket."""
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        try:
-            return await super().handle_async_request(request)
-        except ConnectionDropped as error:
-            raise httpx.ReadError("connection reset", request=request) from error
 
 
 @dataclass
@@ -186,7 +146,7 @@ class World:
             return loop.run_until_complete(self._run(body))
         finally:
             with suppress(Crash):
-                _finish(loop)
+                finish(loop)
             self.time = loop.virtual
             self.loop = None
             loop.close()
@@ -224,7 +184,7 @@ class World:
                 timeout=config.fastgpt.timeout,
                 upload_timeout=config.fastgpt.upload_timeout,
                 search_tests_per_second=config.fastgpt.search_tests_per_second,
-                transport=_Transport(app=self.emulator.asgi),
+                transport=Transport(app=self.emulator.asgi),
             ) as client:
                 progress = Progress(listener=lambda event, key, text: self.events.append((event, key.path, text)))
                 return await body(Engine(config, ledger, client, now=self.now, run=inline, progress=progress))
@@ -271,7 +231,7 @@ class World:
 
         async def go() -> Any:
             async with httpx.AsyncClient(
-                transport=_Transport(app=self.emulator.asgi), base_url="http://emulator/api/"
+                transport=Transport(app=self.emulator.asgi), base_url="http://emulator/api/"
             ) as client:
                 headers = {"Authorization": f"Bearer {self.emulator.global_key}"}
                 answer = await client.request(method, route, headers=headers, **kwargs)
@@ -354,13 +314,3 @@ class World:
     def requests(self, part: str = "") -> list[Any]:
         """The requests the server saw, those whose path contains ``part``."""
         return [r for r in self.emulator.requests if part in r.path]
-
-
-def _finish(loop: VirtualLoop) -> None:
-    """Cancel what a crash left behind, as the end of a process would."""
-    pending = asyncio.all_tasks(loop)
-    for task in pending:
-        task.cancel()
-    if pending:
-        loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
-    loop.run_until_complete(loop.shutdown_asyncgens())

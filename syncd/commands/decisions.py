@@ -12,7 +12,7 @@ _SOURCE = click.option("--source", metavar="NAME", help="The source, when severa
 
 @click.command("retry", cls=Command, help=TABLE["retry"].help)
 @click.argument("paths", metavar="[PATH]...", nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="All that are quarantined or failing.")
+@click.option("--all", "everything", is_flag=True, help="All that are quarantined or failing, as without a PATH.")
 @_SOURCE
 @click.pass_context
 def retry(ctx: click.Context, paths: tuple[str, ...], everything: bool, source: str | None) -> None:
@@ -26,14 +26,14 @@ def retry(ctx: click.Context, paths: tuple[str, ...], everything: bool, source: 
     from syncd.report import Lines, Report
     from syncd.report.human import count
 
-    if bool(paths) == everything:
-        raise UsageError("name documents, or give --all", hint="`syncd ls --state quarantined` lists them")
+    if paths and everything:
+        raise UsageError("name documents or give --all, not both", hint="`syncd ls --state quarantined` lists them")
     given = globals_of(ctx)
     config = given.load()
     chosen_sources(config, [source] if source else [])
     ledger = Ledger(config.ledger.path)
     try:
-        if everything:
+        if not paths:
             number = decisions.retry(ledger, config, None, time.time(), source)
         else:
             keys = [find_document(config, ledger, path, source) for path in paths]

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from syncd.models import CollectionId, DocumentKey, Marker, Revision, RevisionId, State
 
+LEFT = "left in the former dataset"
+
 
 @dataclass(frozen=True, slots=True)
 class SourceRow:
@@ -45,7 +47,22 @@ def ensure_source(conn: sqlite3.Connection, name: str) -> None:
 
 
 def bind_dataset(conn: sqlite3.Connection, name: str, reference: str, dataset_id: str) -> None:
-    """A source's dataset is this id from now on (rule 26)."""
+    """A source's dataset is this id from now on (rule 26).
+
+    When the configuration names another one, what stands in the old one is let go of: it stays there as it is, and
+    should the source come back to it, adoption takes it up again.
+    """
+    before = conn.execute("select dataset_id from sources where name = ?", (name,)).fetchone()
+    if before is not None and before[0] not in (None, dataset_id):
+        documents = "(select id from documents where source = ?)"
+        conn.execute(
+            "update revisions set state = 'deleted', flip = null, reprove = 0, collection_id = null,"
+            f" reason = '{LEFT}' where state != 'deleted' and document in {documents}",
+            (name,),
+        )
+        conn.execute("update documents set at_rest = 0 where source = ? and gone = 0", (name,))
+        conn.execute("delete from folders where source = ?", (name,))
+        conn.execute("update sources set adopted_at = null where name = ?", (name,))
     conn.execute("update sources set dataset_ref = ?, dataset_id = ? where name = ?", (reference, dataset_id, name))
 
 

@@ -16,6 +16,7 @@ import os
 import pickle
 import random
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -144,6 +145,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--dir", default=None, help="where the tree is made; default: the temporary directory")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the tree goes then, too
     place = tempfile.mkdtemp(prefix="syncd-scan-", dir=options.dir)
     try:
         root = Path(place, "tree")

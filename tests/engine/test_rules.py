@@ -88,6 +88,18 @@ def test_rule_1_the_old_one_is_gone(world: World) -> None:
     converged(world)
 
 
+def test_rule_1_the_old_one_is_gone_on_the_way_back(world: World) -> None:
+    """Rule 1: a flip back that finds no old version leaves the new one visible, also after a crash."""
+    settled(world)
+    old = collection(world, "a.md", hidden=False)
+    world.write("a.md", text("a", 2))
+    world.emulator.faults.add("search_drop", match="a.md")
+    assert world.crash_on("ledger.flip_back_intent.after") is not None
+    outsider_deletes(world, old)
+    world.sync()
+    assert "a.md" in world.visible()
+
+
 def test_rule_1_the_new_one_vanishes_inside_the_flip(world: World) -> None:
     """Rule 1: when somebody deletes the new one after the old one was hidden, the old one is shown first of all."""
     settled(world)
@@ -301,6 +313,30 @@ def test_rule_14_emptied_folders(world: World) -> None:
     converged(world)
 
 
+def test_rule_14_a_folder_that_is_used_again(world: World) -> None:
+    """Rule 14: a folder that was seen empty and is used again has to be seen empty twice anew."""
+    world.source = replace(world.source, delete=DeletePolicy(grace=0.0))
+    world.write("x/a.md", text("a"))
+    world.write("b.md", text("b"))
+    world.sync()
+    world.remove("x/a.md")
+    world.sync()
+    world.sleep(10)
+    world.write("x/c.md", text("c"))
+    world.sync()
+    world.sleep(100)
+    before = len(world.requests())
+    world.sync()
+    assert len(world.requests()) == before
+    world.remove("x/c.md")
+    world.sync()
+    assert "x" in {row["name"] for row in world.emulator.snapshot()}
+    world.sleep(100)
+    world.sync()
+    assert "x" not in {row["name"] for row in world.emulator.snapshot()}
+    converged(world)
+
+
 def test_rule_21_after_the_delete_was_sent(world: World) -> None:
     """Rule 21: once a delete has been sent, a file that is back is uploaded."""
     settled(world)
@@ -413,6 +449,56 @@ def test_excluded_documents_go_when_released(world: World) -> None:
     ledger.close()
     assert world.sync().exit_code == 0
     assert set(world.visible()) == {"b.md", "c.md"}
+
+
+def test_ignored_documents_go(world: World) -> None:
+    """A document that a .syncdignore takes out of scope goes although its file is still there."""
+    settled(world)
+    world.write(".syncdignore", "a.md\n")
+    assert world.sync().counts["retired"] == 1
+    assert set(world.visible()) == {"b.md", "c.md"}
+
+
+def test_rule_6_the_old_version_is_the_control(world: World) -> None:
+    """Rule 6: a lone document whose old version is found again shows that search works: the new one is missing."""
+    settled(world, "a")
+    world.write("a.md", text("a", 2))
+    new = world.emulator.faults.add("search_drop", match="a.md")
+
+    async def sync(engine: Engine) -> Outcome:
+        from syncd import points
+
+        def hook(point: str) -> None:
+            if point == "ledger.flipped_back.after":
+                world.emulator.faults.remove(new.id)
+
+        points.install(hook)
+        try:
+            return await engine.sync()
+        finally:
+            points.install(None)
+
+    assert world.run(sync).exit_code == 3
+    assert world.documents()["a.md"]["quarantine"] == "search-missing"
+    converged(world, failing=("a.md",))
+    no_gap(world)
+
+
+def test_another_dataset(world: World) -> None:
+    """A source that is given another dataset is mirrored there; what stands in the old one is left alone."""
+    world.space = "kept"
+    settled(world)
+    world.source = replace(world.source, dataset="Second")
+    assert world.sync().exit_code == 0
+    datasets = {row["datasetId"] for row in world.emulator.snapshot() if row["name"] == "a.md"}
+    assert len(datasets) == 2
+    before = uploads(world)
+    world.sleep(1000)
+    world.source = replace(world.source, dataset="Handbook")
+    assert world.sync().exit_code == 0
+    assert uploads(world) == before
+    assert not any(row["forbid"] for row in world.emulator.snapshot())
+    assert not any(event.event == "deleted" for event in world.emulator.timeline)
 
 
 def test_rule_17_deletions_wait_for_failed_uploads(world: World) -> None:

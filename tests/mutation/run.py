@@ -28,9 +28,27 @@ from mutants import Mutant, mutants  # noqa: E402 - the path above comes first
 TARGETS = ("plan", "policy", "pairing", "firewall")
 AT_ONCE = 2
 PATIENCE = 60  # seconds; a mutant that loops for ever is noticed, too
-# The quick tables first: most mutants die there.
-TESTS = ("test_decide.py", "test_moves.py", "test_firewall", "test_source.py", "test_upkeep.py", "test_properties.py")
+# The tables that are about a module come first: most of its mutants die there.
+FIRST = {
+    "plan": "test_source",
+    "policy": "test_decide",
+    "pairing": "test_moves",
+    "firewall": "test_firewall",
+}
+LAST = ("test_properties", "test_firewall_sources")
 CASES = "150"
+# No configuration and no fixtures from above: a mutant's tests need the planner and nothing else.
+OPTIONS = (
+    "-x",
+    "-q",
+    "--assert=plain",
+    "--confcutdir=tests/plan",
+    f"--rootdir={ROOT}",
+    *("-c", os.devnull),
+    *("-p", "no:cacheprovider"),
+    *("-p", "no:warnings"),
+    *("-k", "not real_folder"),
+)
 
 
 def _fork(mutant: Mutant, tests: list[str]) -> int:
@@ -42,17 +60,21 @@ def _fork(mutant: Mutant, tests: list[str]) -> int:
     try:
         signal.alarm(PATIENCE)
         quiet = os.open(os.devnull, os.O_WRONLY)
-        if os.environ.get("DBG") is None: os.dup2(quiet, 1)
+        os.dup2(quiet, 1)
         os.dup2(quiet, 2)
-        name = f"syncd.{mutant.name.split('.', 1)[0].split(':', 1)[0]}"
-        _install(name, mutant.source)
+        _install(f"syncd.{_module(mutant)}", mutant.source)
         import pytest
 
-        options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:timeout", "-o", "norecursedirs=.* benchmarks"]
-        code = int(pytest.main([*options, *tests]))
+        code = 0
+        for test in tests:  # file by file, so that a mutant that dies early costs little
+            code = code or int(pytest.main([*OPTIONS, test]))
     except BaseException:  # a mutant may break anything
-        import traceback; open("/tmp/tb","w").write(traceback.format_exc()); code = 98
+        code = 98
     os._exit(code)
+
+
+def _module(mutant: Mutant) -> str:
+    return mutant.name.split(":", 1)[0].split(".", 1)[0]
 
 
 def _install(name: str, source: str) -> None:
@@ -66,18 +88,16 @@ def _install(name: str, source: str) -> None:
     exec(compile(source, f"<mutant of {name}>", "exec"), module.__dict__)  # noqa: S102 - it is our own source
 
 
-def _tests() -> list[str]:
-    found = sorted((ROOT / "tests" / "plan").glob("test_*.py"))
-
-    def rank(path: Path) -> int:
-        return next((i for i, name in enumerate(TESTS) if path.name.startswith(name)), len(TESTS))
-
-    return [str(path) for path in sorted(found, key=rank)]
+def _tests(module: str) -> list[str]:
+    names = sorted(path.stem for path in (ROOT / "tests" / "plan").glob("test_*.py"))
+    names.sort(key=lambda name: (name in LAST, LAST.index(name) if name in LAST else 0, name != FIRST[module]))
+    return [str(ROOT / "tests" / "plan" / f"{name}.py") for name in names]
 
 
 def _run(work: list[Mutant], *, tell: bool = True) -> dict[str, bool]:
     """Mutant's name to whether a test noticed it."""
-    tests, killed, running = _tests(), {}, {}
+    killed: dict[str, bool] = {}
+    running: dict[int, Mutant] = {}
     queue = iter(work)
     done = False
     while running or not done:
@@ -86,7 +106,7 @@ def _run(work: list[Mutant], *, tell: bool = True) -> dict[str, bool]:
             if mutant is None:
                 done = True
             else:
-                running[_fork(mutant, tests)] = mutant
+                running[_fork(mutant, _tests(_module(mutant)))] = mutant
         if running:
             child, status = os.wait()
             mutant = running.pop(child)
@@ -116,8 +136,8 @@ def main(arguments: list[str]) -> int:
         for row in tomllib.loads((HERE / "equivalent.toml").read_text("utf-8")).get("equivalent", [])
     }
     chosen = [m for m in everything if not arguments or any(a in m.name for a in arguments)]
-    sources = {name: (ROOT / "syncd" / f"{name}.py").read_text("utf-8") for name in TARGETS}
-    if any(_run([Mutant(f"{name}: unchanged", 0, source) for name, source in sources.items()], tell=False).values()):
+    whole = Mutant("plan: unchanged", 0, (ROOT / "syncd" / "plan.py").read_text("utf-8"))
+    if _run([whole], tell=False)[whole.name]:
         print("the tests fail without any mutant: nothing could be learned from them", file=sys.stderr)
         return 2
     killed = _run(chosen)

@@ -28,13 +28,13 @@ from syncd.models import (
 from syncd.plan import SourcePolicy
 
 DAY = 86400.0
-DOCUMENTS = 40
+DOCUMENTS = 20
 COUNTS, PERCENTS, GRACES = (0, 1, 50), (0.0, 20.0, 100.0), (0.0, DAY)
 POLICIES = [DeletePolicy(*values) for values in product(COUNTS, PERCENTS, GRACES)]
 
 
 def source(policy: DeletePolicy) -> World:
-    """Forty verified documents, half of them in a folder, all older than any window."""
+    """Twenty verified documents, half of them in a folder, all older than any window."""
     world = World(Random(0), SourcePolicy("docs", delete=policy), chaos=False)
     for i in range(DOCUMENTS):
         path = f"{'in' if i % 2 else 'out'}/{i:02}.md"
@@ -69,13 +69,13 @@ def empty_mount(world: World) -> None:
 
 
 def other_device(world: World) -> None:
-    gone_files(world, 30)
+    gone_files(world, 15)
     world.root = RootState.DEVICE
 
 
 def permission_lost(world: World) -> None:
     world.unreadable = "in/"
-    gone_files(world, 10, "out/")
+    gone_files(world, 5, "out/")
 
 
 def half_listed(world: World) -> None:
@@ -115,11 +115,11 @@ TROUBLES: list[tuple[Callable[[World], None], HoldReason, bool]] = [
 
 
 def three_days(world: World) -> Plan:
-    """A pass an hour, longer than any grace and any window."""
+    """Passes over more time than any grace and any window take."""
     plan = Plan()
-    for _ in range(72):
+    for pause in (0.0, 1.0, 3600.0, DAY, DAY, DAY):
+        world.now += pause
         plan = one_pass(world)
-        world.now += 3600.0
     return plan
 
 
@@ -181,7 +181,7 @@ def test_a_root_that_comes_back_is_as_it_was(trouble: tuple[Callable[[World], No
 
 
 @pytest.mark.parametrize("policy", POLICIES, ids=lambda p: f"{p.max_count}-{p.max_percent:g}-{p.grace:g}")
-@pytest.mark.parametrize("gone", [1, 2, 4, 5, 8, 9, 39])
+@pytest.mark.parametrize("gone", [1, 2, 4, 5, 19])
 def test_a_healthy_source_deletes_what_the_policy_allows(policy: DeletePolicy, gone: int) -> None:
     """From a healthy root all or nothing goes: all up to max_count and max_percent, nothing beyond."""
     world = source(policy)
@@ -213,7 +213,7 @@ def test_a_drip_deletes_no_more_than_one_big_pass(policy: DeletePolicy, pause: f
 
 
 def held() -> tuple[World, Plan]:
-    """Ten files of forty are gone and held."""
+    """Ten files of twenty are gone and held."""
     world = source(DeletePolicy(5, 20.0, DAY))
     gone_files(world, 10)
     plan = one_pass(world)

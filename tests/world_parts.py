@@ -1,0 +1,61 @@
+"""What a world is made of: a clock that jumps, a connection into the same process, and a way to die."""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+from typing import Any
+
+import httpx
+
+from syncd.emulator import ConnectionDropped
+
+
+class _Selector(selectors.DefaultSelector):  # type: ignore[misc,valid-type]
+    loop: VirtualLoop
+
+    def select(self, timeout: float | None = None) -> Any:
+        events = super().select(0)
+        if events or timeout == 0:
+            return events
+        if timeout is None:
+            raise RuntimeError("the world stands still: every task waits and no timer is set")
+        self.loop.virtual += timeout
+        return events
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """An event loop whose clock jumps."""
+
+    def __init__(self, start: float = 0.0) -> None:
+        selector = _Selector()
+        selector.loop = self
+        self.virtual = start
+        super().__init__(selector)
+
+    def time(self) -> float:
+        return self.virtual
+
+
+class Crash(BaseException):
+    """The process died here."""
+
+
+class Transport(httpx.ASGITransport):
+    """The emulator in this process; a dropped connection looks as it would on a socket."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        try:
+            return await super().handle_async_request(request)
+        except ConnectionDropped as error:
+            raise httpx.ReadError("connection reset", request=request) from error
+
+
+def finish(loop: VirtualLoop) -> None:
+    """Cancel what a crash left behind, as the end of a process would."""
+    pending = asyncio.all_tasks(loop)
+    for task in pending:
+        task.cancel()
+    if pending:
+        loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
+    loop.run_until_complete(loop.shutdown_asyncgens())
