@@ -501,6 +501,17 @@ def test_another_dataset(world: World) -> None:
     assert not any(event.event == "deleted" for event in world.emulator.timeline)
 
 
+def test_rule_16_a_file_that_is_back_before_it_goes(world: World) -> None:
+    """Rule 16: a file that is there again when its retirement is due is not retired, however the plan was made."""
+    settled(world)
+    world.remove("a.md")
+    world.during("dataset", lambda: world.write("a.md", text("a")))
+    world.sync()
+    assert not any(event.event == "hidden" and event.at > 1_800_000_050 for event in world.emulator.timeline)
+    converged(world)
+    no_gap(world)
+
+
 def test_rule_17_deletions_wait_for_failed_uploads(world: World) -> None:
     """Rule 17: while an upload of the pass failed, no vanished file is retired: it may have moved and changed."""
     settled(world)

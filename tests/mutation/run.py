@@ -35,7 +35,7 @@ FIRST = {
     "pairing": "test_moves",
     "firewall": "test_firewall",
 }
-LAST = ("test_properties", "test_firewall_sources")
+LAST = ("test_releases", "test_properties", "test_firewall_sources")
 CASES = "150"
 # No configuration and no fixtures from above: a mutant's tests need the planner and nothing else.
 OPTIONS = (
@@ -124,8 +124,6 @@ def main(arguments: list[str]) -> int:
     import hypothesis
     import pytest
 
-    import syncd.formats
-    import syncd.models
 
     del hypothesis, pytest
     everything = [

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 
-from plan_model import LOOKS, Collection, Document, Failed, Model
+from plan_model import LOOKS, Collection, Document, FailedError, Model
 
 from syncd.models import (
     AnyAction,
@@ -39,14 +39,14 @@ class World(Model):
         """Carry out one action; stale ones do nothing.
 
         Raises:
-            Failed: as the real applier would.
+            FailedError: as the real applier would.
         """
         document = self.documents[action.key.path]
         if not isinstance(action, (Upload, QuarantineDocument)):
             if document.revisions.get(action.revision.id) != action.revision:
                 return
             if isinstance(action, (Resume, Prove)) and self.hits(0.1):
-                raise Failed
+                raise FailedError
         carry: dict[type, Callable[..., Steps]] = {
             Upload: self._upload,
             Resume: self._resume,
@@ -76,7 +76,7 @@ class World(Model):
         collection = Collection(revision.content.sha256, True, revision.attempt)
         if self.hits(0.08):
             self.put(document, revision, state=State.DELETED)
-            raise Failed("" if self.rng.random() < 0.5 else "parse-failed")
+            raise FailedError("" if self.rng.random() < 0.5 else "parse-failed")
         if self.hits(0.15):
             kind = self.rng.randrange(3)
             if kind == 0:
@@ -92,7 +92,7 @@ class World(Model):
 
     def _hide(self, document: Document, revision: Revision) -> Steps:
         if self.hits(0.05):
-            raise Failed
+            raise FailedError
         assert revision.collection_id is not None
         self.server[revision.collection_id].visible = False
         yield "hidden"
@@ -111,7 +111,7 @@ class World(Model):
         if wanted is None:
             return
         if revision.content.sha256 == GARBLED or self.hits(0.05):
-            raise Failed("content-differs")
+            raise FailedError("content-differs")
         self.put(document, revision, state=State.PROVING, flip=Flip.FORWARD, visible=True)
         yield "flip intent"
 
@@ -157,7 +157,7 @@ class World(Model):
             yield "flip back intent"
         if revision.flip is Flip.BACK:
             yield from self._back(document, revision)
-            raise Failed("search-missing")
+            raise FailedError("search-missing")
         if old is not None:
             self.put(document, document.revisions[old.id], state=State.RETIRED, visible=False, retired_at=self.now,
                      delete_after=self.now + self.policy.delete.grace, successor=revision.id, reprove=False)
@@ -201,7 +201,7 @@ class World(Model):
 
     def _move(self, document: Document, action: Move) -> Steps:
         if self.hits(0.1):
-            raise Failed
+            raise FailedError
         yield "told the server"
         self.put(document, action.revision, placed=self.policy.placement(document.path))
         document.rest = None

@@ -31,7 +31,7 @@ LOOKS = 3
 MAX_ATTEMPTS = 3
 
 
-class Failed(Exception):
+class FailedError(Exception):
     """An action failed; ``permanent`` gives the document up."""
 
     def __init__(self, permanent: str = "") -> None:
@@ -255,7 +255,7 @@ class Model:
         # At rest only if the file still says what was given up.
         document.rest = None
 
-    def fail(self, document: Document, error: Failed, content: Content | None) -> None:
+    def fail(self, document: Document, error: FailedError, content: Content | None) -> None:
         """Count a failure; at the limit the document is given up, but never in the middle of a flip."""
         entry = document.entry()
         candidate = entry.candidate

@@ -5,50 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from plan_questions import answer, ids, question, some, vanished
 
-from syncd.firewall import PERCENT_FROM, Question, Vanished, judge
-from syncd.models import DeletePolicy, HoldReason, RevisionId, RootState
-
-
-def vanished(*names: str) -> tuple[Vanished, ...]:
-    """Documents whose files are gone, each with a revision of its own."""
-    return tuple(Vanished(f"{name}.md", RevisionId(name)) for name in names)
-
-
-def some(n: int) -> tuple[Vanished, ...]:
-    """``n`` vanished documents."""
-    return vanished(*(f"v{i:03}" for i in range(n)))
-
-
-def question(**more: object) -> Question:
-    """A healthy source of 100 documents with nothing gone."""
-    values: dict[str, object] = {
-        "source": "docs",
-        "policy": DeletePolicy(),
-        "root": RootState.OK,
-        "unreadable": False,
-        "scope_changed": False,
-        "vanished": (),
-        "serving": 100,
-        "used": 0,
-        "base": 100,
-        "released": frozenset(),
-        "emptied_released": False,
-        "now": 7.0,
-    }
-    return Question(**{**values, **more})  # type: ignore[arg-type]
-
-
-def answer(**more: object) -> tuple[list[str], str]:
-    """The revisions that are let go, and the reason of the hold."""
-    verdict = judge(question(**more))
-    return [v.revision for v in verdict.allowed], verdict.hold.reason.value if verdict.hold else ""
-
-
-def ids(*names: str) -> frozenset[RevisionId]:
-    """Revisions a person let go."""
-    return frozenset(RevisionId(name) for name in names)
-
+from syncd.firewall import PERCENT_FROM, judge
+from syncd.models import DeletePolicy, HoldReason, RootState
 
 POLICIES = {
     "default": DeletePolicy(),
@@ -179,97 +139,6 @@ def test_a_changed_scope(
     ) == (allowed, reason)
 
 
-# max_count, max_percent, base, used, gone, released -> allowed, held
-LIMIT = [
-    (50, 100.0, 1000, 0, 50, 0, 50, 0),
-    (50, 100.0, 1000, 0, 51, 0, 0, 51),
-    (50, 100.0, 1000, 1, 50, 0, 0, 50),
-    (50, 100.0, 1000, 50, 0, 0, 0, 0),
-    (50, 100.0, 1000, 60, 0, 0, 0, 0),
-    (50, 100.0, 1000, 60, 3, 3, 3, 0),
-    (50, 100.0, 1000, 0, 60, 10, 60, 0),
-    (50, 100.0, 1000, 0, 61, 10, 10, 51),
-    (0, 100.0, 1000, 0, 1, 0, 0, 1),
-    (0, 100.0, 1000, 0, 2, 1, 1, 1),
-    (1, 100.0, 1000, 0, 1, 0, 1, 0),
-    (1, 100.0, 1000, 1, 1, 0, 0, 1),
-    # the percentage is asked from five deletions on
-    (50, 20.0, 4, 0, 4, 0, 4, 0),
-    (50, 20.0, 5, 0, 5, 0, 0, 5),
-    (50, 20.0, 25, 0, 5, 0, 5, 0),
-    (50, 20.0, 24, 0, 5, 0, 0, 5),
-    (50, 20.0, 25, 1, 5, 0, 0, 5),
-    (50, 20.0, 30, 1, 5, 0, 6 - 1, 0),
-    (50, 20.0, 10, 4, 1, 0, 0, 1),
-    (50, 20.0, 10, 3, 1, 0, 1, 0),
-    (50, 0.0, 1000, 0, 4, 0, 4, 0),
-    (50, 0.0, 1000, 0, 5, 0, 0, 5),
-    (50, 100.0, 5, 0, 5, 0, 5, 0),
-    (50, 100.0, 5, 1, 5, 0, 0, 5),
-    (50, 0.5, 1000, 0, 5, 0, 5, 0),
-    (50, 0.5, 999, 0, 5, 0, 0, 5),
-    # what a person released does not count
-    (50, 20.0, 25, 0, 10, 5, 10, 0),
-    (50, 20.0, 25, 0, 10, 4, 4, 6),
-]
-
-
-@pytest.mark.parametrize(("count", "percent", "base", "used", "gone", "released", "allowed", "held"), LIMIT)
-def test_the_limit(
-    count: int, percent: float, base: int, used: int, gone: int, released: int, allowed: int, held: int
-) -> None:
-    """Past max_count or max_percent of the rolling window all that was not released is held (law 4, rule 15)."""
-    documents = some(gone)
-    verdict = judge(
-        question(
-            policy=DeletePolicy(max_count=count, max_percent=percent),
-            base=base,
-            serving=base,
-            used=used,
-            vanished=documents,
-            released=frozenset(v.revision for v in documents[:released]),
-        )
-    )
-    assert verdict.allowed == documents[:allowed]
-    if not held:
-        assert verdict.hold is None
-        return
-    assert verdict.hold is not None
-    assert (verdict.hold.reason, verdict.hold.releasable) == (HoldReason.LIMIT, True)
-    assert verdict.hold.paths == tuple(v.path for v in documents[released:])
-    assert verdict.root_believed is True
-
-
-@pytest.mark.parametrize(
-    ("base", "serving", "used", "gone", "reason"),
-    [
-        (0, 25, 0, 5, ""),
-        (0, 24, 0, 5, "limit"),
-        (0, 24, 1, 5, "limit"),
-        (0, 29, 1, 5, ""),
-        (0, 0, 4, 1, "limit"),
-        (24, 1000, 0, 5, "limit"),
-    ],
-)
-def test_a_source_younger_than_the_window(base: int, serving: int, used: int, gone: int, reason: str) -> None:
-    """The percentage is of the documents verified before the window; a younger source is judged by what it has."""
-    assert answer(base=base, serving=serving, used=used, vanished=some(gone))[1] == reason
-
-
-def test_a_drip_of_small_passes_does_what_one_big_pass_may_and_no_more() -> None:
-    """Many small passes within the window delete as much as one big one may, and not one document more (rule 15)."""
-    for percent, limit in ((100.0, 50), (20.0, 20), (4.0, 4)):
-        used = 0
-        for i in range(100):
-            verdict = judge(
-                question(policy=DeletePolicy(50, percent), used=used, vanished=vanished(f"v{i}"), serving=100 - used)
-            )
-            used += len(verdict.allowed)
-            if verdict.hold is not None:
-                break
-        assert used == limit
-
-
 def test_the_reason_that_no_release_lifts_is_named_first() -> None:
     """Where several reasons hold at once, the gravest is told: root, unreadable folders, emptied, scope, limit."""
     everything = {
@@ -298,7 +167,10 @@ MESSAGES = [
     ({"root": RootState.EMPTY, "emptied_released": True}, "no file is left in the source's folder"),
     ({"scope_changed": True}, "path, include or exclude were changed"),
     ({"policy": DeletePolicy(max_count=4), "used": 2}, "7 deletions, more than max_count = 4"),
-    ({"policy": DeletePolicy(max_percent=2.5), "used": 2}, "7 deletions of 100 documents, more than max_percent = 2.5%"),
+    (
+        {"policy": DeletePolicy(max_percent=2.5), "used": 2},
+        "7 deletions of 100 documents, more than max_percent = 2.5%",
+    ),
 ]
 
 

@@ -17,8 +17,9 @@ def known(path: str, content: str = "A", name: str = "", **more: object) -> Ledg
     return entry(path, serving=serving(content, name or f"s:{path}", path=path), **more)
 
 
-def plan(*entries: LedgerEntry, seen: tuple[FileSnapshot, ...], gone: tuple[str, ...], policy: SourcePolicy | None = None
-         ) -> list[str]:
+def plan(
+    *entries: LedgerEntry, seen: tuple[FileSnapshot, ...], gone: tuple[str, ...], policy: SourcePolicy | None = None
+) -> list[str]:
     """The actions of one pass, as text."""
     made: Plan = make([view(*entries, seen=seen, vanished=gone, policy=policy)], NOW)
     assert made.holds == ()
@@ -30,8 +31,9 @@ def pairs(made: list[Move]) -> dict[str, str]:
     return {move.key.path: move.origin.path for move in made}
 
 
-def moved(*entries: LedgerEntry, seen: tuple[FileSnapshot, ...], gone: tuple[str, ...], title: bool = False
-          ) -> dict[str, str]:
+def moved(
+    *entries: LedgerEntry, seen: tuple[FileSnapshot, ...], gone: tuple[str, ...], title: bool = False
+) -> dict[str, str]:
     """The pairs that are found."""
     return pairs(moves(seen, gone, {e.key.path: e for e in entries}, title_in_index=title))
 
@@ -120,6 +122,34 @@ def test_several_equal_files_keep_their_names_where_they_can() -> None:
         "new/y.md": "old/y.md",
         "new/z.md": "old/z.md",
     }
+
+
+def test_a_name_is_not_taken_by_a_file_that_comes_first() -> None:
+    """A new name does not take the version of a file that kept its name in another folder."""
+    seen = (file(path="new/a.md"), file(path="new/x.md"))
+    assert moved(known("old/x.md"), known("old/y.md"), seen=seen, gone=("old/x.md", "old/y.md")) == {
+        "new/a.md": "old/y.md",
+        "new/x.md": "old/x.md",
+    }
+
+
+def test_a_file_takes_one_version_only() -> None:
+    """Of two vanished files of one name and content the first moves, the other is gone."""
+    seen = (file(path="c/x.md"),)
+    assert moved(known("a/x.md"), known("b/x.md"), seen=seen, gone=("a/x.md", "b/x.md")) == {"c/x.md": "a/x.md"}
+
+
+def test_a_move_is_the_only_step_of_its_origin() -> None:
+    """A version that moves is not shown under its old path as well, even if it has to be shown again."""
+    hidden = entry("a.md", serving=serving(visible=False))
+    assert plan(hidden, seen=(file(path="b.md"),), gone=("a.md",)) == ["move s from a.md to b.md: moved from a.md"]
+
+
+def test_the_moves_of_all_sources_come_first() -> None:
+    """A move of one source is carried out before the uploads of another."""
+    made = make([view(seen=(file(path="n.md"),)), view(known("a.md"), seen=(file(path="b.md"),), vanished=("a.md",))],
+                NOW)
+    assert [told(a).split(":")[0] for a in made.actions] == ["move s", "upload A"]
 
 
 def test_more_new_files_than_vanished_ones() -> None:

@@ -1,4 +1,4 @@
-"""The planner over any disk, ledger and server: it converges, deletes no more than allowed, and never leaves a gap (T1)."""
+"""The planner over any disk, ledger and server: it converges, rations deletions and never leaves a gap (T1)."""
 
 from __future__ import annotations
 
