@@ -36,7 +36,10 @@ path = "{root}"
 dataset = "bench-{uploads}"
 settle = "0s"
 """
-WORDS = "pump valve boiler turbine pressure flange gasket torque bearing rotor stator coolant filter gauge relay".split()
+WORDS = (
+    *("pump", "valve", "boiler", "turbine", "pressure", "flange", "gasket", "torque"),
+    *("bearing", "rotor", "stator", "coolant", "filter", "gauge", "relay"),
+)
 
 
 def make_documents(root: Path, count: int) -> None:
@@ -44,8 +47,8 @@ def make_documents(root: Path, count: int) -> None:
     rng = random.Random(7)
     for number in range(count):
         sentences = [
-            f"The {rng.choice(WORDS)} {rng.choice(WORDS)} of unit U-{number}-{line} is checked every {rng.randint(2, 99)} "
-            f"weeks by crew {rng.randint(1000, 9999)}."
+            f"The {rng.choice(WORDS)} {rng.choice(WORDS)} of unit U-{number}-{line} is checked"
+            f" every {rng.randint(2, 99)} weeks by crew {rng.randint(1000, 9999)}."
             for line in range(10)
         ]
         path = root / f"part-{number // 50:02d}" / f"unit-{number:04d}.md"
@@ -95,7 +98,11 @@ def main() -> int:
             config = base / "config.toml"
             config.write_text(
                 CONFIG.format(
-                    base_url=about["base_url"], key=about["global_key"], uploads=uploads, state=state, root=base / "docs"
+                    base_url=about["base_url"],
+                    key=about["global_key"],
+                    uploads=uploads,
+                    state=state,
+                    root=base / "docs",
                 )
             )
             config.chmod(0o600)

@@ -24,10 +24,10 @@ import uuid
 from pathlib import Path
 
 from syncd.config import load
-from syncd.engine import _state
 from syncd.ledger import Ledger, remote, tree
 from syncd.models import FileSnapshot
-from syncd.observe import Observer
+from syncd.observe import Observer, _settings_of
+from syncd.work import source_state
 
 CONFIG = """version = 1
 [fastgpt]
@@ -60,10 +60,9 @@ def make_tree(root: Path, files: int) -> None:
 
 def fill_ledger(config_path: Path) -> None:
     """Record every file as verified, as a finished sync would have."""
-    import asyncio
 
     config = load(config_path)
-    state = _state(config.sources[0], config)
+    state = source_state(config.sources[0], config)
     ledger = Ledger(config.ledger.path)
 
     async def inline(function, *args):  # type: ignore[no-untyped-def]
@@ -73,7 +72,7 @@ def fill_ledger(config_path: Path) -> None:
     result = observer._scan(state)
     from dataclasses import replace
 
-    settings_of = __import__("syncd.observe", fromlist=["_settings_of"])._settings_of(state)
+    settings_of = _settings_of(state)
     seen: list[FileSnapshot] = [
         replace(s, sha256=hashlib.sha256(s.disk_name.encode()).hexdigest(), settings=settings_of(s.key.path))
         for s in result.changed
@@ -85,7 +84,8 @@ def fill_ledger(config_path: Path) -> None:
         ids = dict(db.execute("select path, id from documents"))
         db.executemany(
             "insert into revisions (id, document, sha256, settings, state, attempt, dataset_id, collection_id, placed,"
-            " visible, created_at, verified_at) values (?, ?, ?, ?, 'verified', '', '65f000000000000000000000', ?, ?, 1, ?, ?)",
+            " visible, created_at, verified_at)"
+            " values (?, ?, ?, ?, 'verified', '', '65f000000000000000000000', ?, ?, 1, ?, ?)",
             [
                 (
                     str(uuid.uuid4()),
@@ -115,10 +115,12 @@ def timed(command: list[str]) -> float:
 
 def sync(config: Path) -> dict[str, float]:
     """One real no-op pass: seconds after start-up, and peak memory in MB."""
+    # VmHWM and not ru_maxrss: the latter begins with the size of the process that forked.
     code = (
-        "import resource,sys,runpy;sys.argv=['syncd','--config',sys.argv[1],'sync','--json'];"
+        "import re,sys,runpy;sys.argv=['syncd','--config',sys.argv[1],'sync','--json'];"
         "\ntry: runpy.run_module('syncd',run_name='__main__')\n"
-        "except SystemExit as e: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,e.code,file=sys.stderr)"
+        "except SystemExit as e:\n"
+        " print(re.search(r'VmHWM:\\s+(\\d+)',open('/proc/self/status').read())[1],e.code,file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code, str(config)], capture_output=True, text=True, check=False)
     try:

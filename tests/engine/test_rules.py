@@ -98,6 +98,7 @@ def test_rule_1_the_old_one_is_gone_on_the_way_back(world: World) -> None:
     outsider_deletes(world, old)
     world.sync()
     assert "a.md" in world.visible()
+    no_gap(world)
 
 
 def test_rule_1_the_new_one_vanishes_inside_the_flip(world: World) -> None:
@@ -240,6 +241,17 @@ def test_rule_11_three_absences_over_thirty_seconds(world: World) -> None:
     converged(world)
 
 
+def test_rule_11_a_double_that_arrives_within_the_pass(world: World) -> None:
+    """Rule 11: when an upload was sent again and the first one arrives after all, the same pass takes it away."""
+    world.write("a.md", text("a"))
+    world.emulator.faults.add("late_effect", match="localFile", seconds=32)
+    world.emulator.faults.add("train_slow", match="a.md", seconds=10)
+    assert world.sync().exit_code == 0
+    assert set(world.visible()) == {"a.md"}
+    assert len(world.emulator.snapshot()) == 1
+    converged(world)
+
+
 def test_rule_11_what_arrived_is_not_sent_again(world: World) -> None:
     """Rule 11: an upload that took effect before its answer was lost is found by its marker and used."""
     world.write("sub/a.md", text("a"))
@@ -348,6 +360,21 @@ def test_rule_21_after_the_delete_was_sent(world: World) -> None:
     world.write("a.md", text("a"))
     assert world.sync().exit_code == 0
     assert uploads(world) - before == 1
+    converged(world)
+
+
+def test_rule_21_gone_again_while_it_is_shown(world: World) -> None:
+    """Rule 21: a crash while a retired version is shown again, and the file gone once more, leave nothing visible."""
+    settled(world)
+    world.remove("a.md")
+    world.sync()
+    world.sleep(100)
+    world.write("a.md", text("a", 2))
+    assert world.crash_on("http.update.after") is not None
+    assert "a.md" in world.visible()
+    world.remove("a.md")
+    world.sync()
+    assert set(world.visible()) == {"b.md", "c.md"}
     converged(world)
 
 
