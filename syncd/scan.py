@@ -28,6 +28,7 @@ from syncd.snapshot import ABSENT, DIRECTORY, complete, inside, reason, restat
 __all__ = ["KnownTree", "ScanResult", "complete", "restat", "scan"]
 
 MAX_OPEN = 60  # directory descriptors held at once; deeper trees let go of the upper ones and climb back
+MOST_NAMED = 50  # skipped files that are told by name
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ class ScanResult:
             those whose equal signature would prove too little: racy files, missing documents.
         unreadable: directory and reason; nothing known in or below one of them is called missing.
         skipped: reason -> number of entries, in the directories that were looked into.
+        unread: the first of them that are of a format nobody reads, at most ``MOST_NAMED``.
         stopped: the caller asked to stop; nothing is called missing.
     """
 
@@ -73,6 +75,7 @@ class ScanResult:
     signatures: dict[str, tuple[bytes, int]] = field(default_factory=dict)
     unreadable: list[tuple[str, str]] = field(default_factory=list)
     skipped: Counter[str] = field(default_factory=Counter)
+    unread: list[str] = field(default_factory=list)
     finished_ns: int = 0
     stopped: bool = False
 
@@ -262,6 +265,7 @@ class _Scan:
         result.missing += sifted.missing
         result.in_scope += sifted.in_scope
         result.skipped += sifted.skipped
+        result.unread += sifted.unread[: MOST_NAMED - len(result.unread)]
         if sifted.proves:
             result.signatures[folder.rel] = (signature, sifted.in_scope)
 

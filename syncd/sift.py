@@ -55,6 +55,7 @@ class Sifted:
     missing: list[str] = field(default_factory=list)
     proves: bool = True
     skipped: Counter[str] = field(default_factory=Counter)
+    unread: list[str] = field(default_factory=list)  # of them, those of a format that nobody reads
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ class Sieve:
         """
         prefix = join(folder.rel, "")
         result = Sifted()
-        verdicts = self._choose(folder.rules, prefix, rows, result.skipped)
+        verdicts = self._choose(folder.rules, prefix, rows, result)
         result.in_scope = len(verdicts)
         result.missing = [prefix + name for name in known if name not in verdicts]
         result.proves = not result.missing
@@ -110,7 +111,7 @@ class Sieve:
         return result
 
     def _choose(
-        self, rules: Rules, prefix: str, rows: Sequence[listing.Row], skipped: Counter[str]
+        self, rules: Rules, prefix: str, rows: Sequence[listing.Row], result: Sifted
     ) -> dict[str, Verdict]:
         """Return the names that are documents; a format nobody reads is one if an include asks for it."""
         chosen: dict[str, Verdict] = {}
@@ -119,7 +120,9 @@ class Sieve:
             if verdict is Verdict.IN or (verdict is Verdict.UNSUPPORTED and rules.explicit):
                 chosen[name] = verdict
             else:
-                skipped[verdict.value] += 1
+                result.skipped[verdict.value] += 1
+                if verdict is Verdict.UNSUPPORTED:
+                    result.unread.append(prefix + name)
         return chosen
 
     def _problem(self, trouble: str, verdict: Verdict, size: int) -> tuple[Problem | None, str]:

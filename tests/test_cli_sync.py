@@ -211,3 +211,13 @@ def test_logs_are_silent_unless_asked_for(tmp_path: Path) -> None:
     assert "round.done" in site.run("sync", "-vv", code=0).err
     site.fill(2)
     assert site.run("sync", "-q", code=0).err == ""
+
+
+def test_files_that_nobody_reads_are_named(tmp_path: Path) -> None:
+    """A file of a format that nobody reads is skipped, not failed, and the pass says so by name."""
+    site = Site(tmp_path)
+    site.fill(1)
+    site.write("tool.exe", "MZ")
+
+    report = site.run("sync", "--json", code=0).json
+    assert [{"source": "docs", "path": "tool.exe", "reason": "unsupported"}] == report["skipped"]

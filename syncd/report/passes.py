@@ -24,12 +24,15 @@ class Remarks:
 
     def __init__(self, progress: Progress) -> None:
         self.found: dict[str, dict[DocumentKey, str]] = {"shared": {}, "outranked": {}}
+        self.skipped: list[DocumentKey] = []
         self._before = progress.listener
         progress.listener = self._listen
 
     def _listen(self, event: str, key: DocumentKey, detail: str) -> None:
         if self._before is not None:
             self._before(event, key, detail)
+        if event == "skipped":
+            self.skipped.append(key)
         verdict, _, probe = detail.partition(": ")
         if event == "probe" and verdict in self.found:
             self.found[verdict].setdefault(key, probe)
@@ -114,6 +117,7 @@ def report(
         "verdicts": {verdict.value: outcome.verdicts.get(verdict.value, 0) for verdict in Verdict},
         "duplicates": _places(remarks.found["shared"]),
         "outranked": _places(remarks.found["outranked"]),
+        "skipped": [{"source": key.source, "path": key.path, "reason": "unsupported"} for key in remarks.skipped],
         "stopped_by": stopped or None,
     }
     return Report("sync", data, tuple(_parts(outcome, remarks, failed, total, exit_code, stopped)))
@@ -164,6 +168,11 @@ def _parts(
         [Finding(Level.WARNING, "waiting", f"{w.key.source}/{w.key.path}: {w.reason}") for w in outcome.waiting],
         "syncd ls --state waiting",
     )
+    if remarks.skipped:
+        names = ", ".join(f"{key.source}/{key.path}" for key in remarks.skipped[:5])
+        more = ", …" if len(remarks.skipped) > 5 else ""
+        message = f"{count(len(remarks.skipped), 'file')} of formats that nobody reads: {names}{more}"
+        parts.append(Finding(Level.INFO, "skipped", message))
     parts += _remarked(remarks.found["shared"], "duplicate", "its text is found in an equal document")
     parts += _remarked(remarks.found["outranked"], "outranked", "others come first, or one kind of search misses it")
     said = summary(outcome.counts)

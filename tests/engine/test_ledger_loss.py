@@ -146,6 +146,23 @@ def test_a_ledger_is_lost_inside_a_flip(world: World) -> None:
     converged(world)
 
 
+def test_an_adopting_pass_never_retires(world: World) -> None:
+    """A pass that adopts leaves vanished files to the next one (rule 25)."""
+    for name in "abc":
+        world.write(f"{name}.md", text(name))
+    world.sync()
+    older = copy_of(world.ledger_path, "older")
+    world.write("d.md", text("d"))
+    world.sync()
+    world.lose_ledger()
+    shutil.copy(older, world.ledger_path)
+    world.remove("a.md")
+    assert world.sync().counts["retired"] == 0
+    assert set(world.visible()) == {"a.md", "b.md", "c.md", "d.md"}
+    assert world.sync().counts["retired"] == 1
+    converged(world)
+
+
 def test_two_instances(make_world: Callable[..., World]) -> None:
     """Two instances with ledgers of their own on one source notice each other and stop (rule 25)."""
     world = make_world()
