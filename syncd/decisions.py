@@ -27,7 +27,9 @@ def locate(ledger: Ledger, config: Config, path: str, source: str | None = None)
     names = [s.name for s in config.sources] if source is None else [source]
     found = [name for name in names if entries.one(ledger.conn, DocumentKey(name, path)) is not None]
     if not found:
-        raise UsageError(f'no document "{path}" is known', hint="`syncd ls` lists them, paths are relative to the source")
+        raise UsageError(
+            f'no document "{path}" is known', hint="`syncd ls` lists them, paths are relative to the source"
+        )
     if len(found) > 1:
         raise UsageError(f'"{path}" exists in the sources {", ".join(found)}', hint="say which one with --source")
     return DocumentKey(found[0], path)
@@ -118,9 +120,7 @@ async def rollback(engine: Engine, path: str, source: str | None = None) -> str:
             hint="versions can be rolled back to for the grace time of [source.delete] after they were replaced",
         )
     await engine.bind(key.source)
-    await engine.ledger.commit(
-        "rollback_intent", lambda db: moves.begin_rollback(db, before, current, engine.now())
-    )
+    await engine.ledger.commit("rollback_intent", lambda db: moves.begin_rollback(db, before, current, engine.now()))
     await engine.finish_flip(key)
     after = entries.one(engine.ledger.conn, key)
     if after is None or after.serving is None or after.serving.id != before.id:
@@ -132,5 +132,3 @@ async def rollback(engine: Engine, path: str, source: str | None = None) -> str:
         f"{path}: the earlier version ({before.content.sha256[:12]}) serves again; the newer one stays out"
         " until the file changes or `syncd retry`"
     )
-
-

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 from syncd import bundle as bundles
@@ -73,9 +73,9 @@ async def _server(config: Config) -> list[Finding]:
             findings.append(_key_kind(await client.key_kind()))
         except SyncdError as error:
             findings.append(Finding("server", "warning", error.message, error.hint))
-        known = [(d.id, d.name, d.type) for d in datasets]
+        listed = [(d.id, d.name, d.type) for d in datasets]
         wanted = dict.fromkeys(source.dataset for source in config.sources)
-        findings += [await _dataset(client.dataset, known, reference) for reference in wanted]
+        findings += [await _dataset(client.dataset, listed, reference) for reference in wanted]
     return findings
 
 
@@ -93,7 +93,7 @@ def _key_kind(kind: str) -> Finding:
 
 
 async def _dataset(
-    detail: Callable[[str], Awaitable[Dataset]], known: list[tuple[str, str, str]], reference: str
+    detail: Callable[[str], Awaitable[Dataset]], known: Sequence[tuple[str, str, str]], reference: str
 ) -> Finding:
     matches = [id_ for id_, name, kind in known if kind == "dataset" and reference in (id_, name)]
     check = f"dataset {reference}"

@@ -208,7 +208,7 @@ def upkeep(
         # Failed versions stay, hidden, until the next one succeeds or the document is over.
         if forgotten and serving is None:
             reason = "a failed version of a file that is gone"
-        elif revision.visible and revision.verified_at is None and (serving is None or replaced):
+        elif revision.visible and (replaced if serving is not None else revision.verified_at is None):
             reason = "it failed and must not be visible"
         else:
             continue

@@ -110,9 +110,7 @@ class Sieve:
             )
         return result
 
-    def _choose(
-        self, rules: Rules, prefix: str, rows: Sequence[listing.Row], result: Sifted
-    ) -> dict[str, Verdict]:
+    def _choose(self, rules: Rules, prefix: str, rows: Sequence[listing.Row], result: Sifted) -> dict[str, Verdict]:
         """Return the names that are documents; a format nobody reads is one if an include asks for it."""
         chosen: dict[str, Verdict] = {}
         for name, *_ in rows:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from syncd.errors import Permanent, ServerError, SyncdError
+from syncd.errors import Permanent, ServerError, SyncdError, Unavailable
 from syncd.fastgpt.client import Client
 from syncd.fastgpt.models import CollectionRow, TrainingDetail
 from syncd.models import CollectionId, Problem
@@ -19,6 +19,7 @@ _LONGEST_PAUSE = 5.0
 _DIRECT = 2  # up to so many documents of a folder are asked one by one
 _EMPTY_LOOKS = 4  # so many answers of "no task, no error, no row" mean that there is no text
 _PAGE = 100
+_PATIENCE = 3  # so many failed looks in a row are told to whoever waits; fewer are repeated with the next look
 
 
 @dataclass(slots=True)
@@ -29,6 +30,7 @@ class _Waiting:
     moved_at: float  # when its counts last changed
     counts: tuple[int, ...] = ()
     empty_looks: int = 0
+    failures: int = 0  # failed looks in a row
     retried: bool = False
 
 
@@ -96,8 +98,14 @@ class TrainingWatch:
 
     def _fail_all(self, place: tuple[str, str | None], error: Exception) -> None:
         for waiting in self._groups[place].values():
-            if not waiting.future.done():
-                waiting.future.set_exception(error)
+            self._fail(waiting, error)
+
+    def _fail(self, waiting: _Waiting, error: Exception) -> None:
+        """One look failed: a single lost answer among many is no reason to send a whole group to the gate."""
+        waiting.failures += 1
+        patient = isinstance(error, Unavailable) and waiting.failures < _PATIENCE
+        if not patient and not waiting.future.done():
+            waiting.future.set_exception(error)
 
     async def _look(self, place: tuple[str, str | None]) -> int:
         group = self._groups[place]
@@ -108,8 +116,13 @@ class TrainingWatch:
         ended = 0
         for collection_id in nominated:
             waiting = group.get(collection_id)
-            if waiting is not None and not waiting.future.done():
+            if waiting is None or waiting.future.done():
+                continue
+            try:
                 ended += await self._decide(collection_id, waiting)
+                waiting.failures = 0
+            except ServerError as error:
+                self._fail(waiting, error)
         return ended
 
     async def _nominate(self, place: tuple[str, str | None], wanted: set[CollectionId]) -> list[CollectionId]:

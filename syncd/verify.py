@@ -100,9 +100,7 @@ def _chosen(
     if not (share.isdecimal() and total.isdecimal() and 0 < int(share) <= int(total)):
         raise UsageError(f'"{sample}" is not a sample', hint='write it as "1/7": one seventh, another one each day')
     day = int(time.time() // 86400)
-    return [
-        key for key in keys if (zlib.crc32(f"{key.source}\n{key.path}".encode()) + day) % int(total) < int(share)
-    ]
+    return [key for key in keys if (zlib.crc32(f"{key.source}\n{key.path}".encode()) + day) % int(total) < int(share)]
 
 
 async def _verify_document(engine: Engine, key: DocumentKey, report: VerifyReport) -> None:
@@ -208,5 +206,3 @@ async def _ask(engine: Engine, key: DocumentKey, serving: Revision, question: go
     )
     row["path"] = question.path
     return row
-
-

@@ -79,8 +79,10 @@ create index documents_noted on documents (source) where note is not null;
 create index documents_quarantined on documents (source) where quarantine is not null;
 create index documents_failing on documents (source) where next_try_at is not null;
 
-create trigger documents_wake after update of at_rest on documents when new.at_rest = 0 begin update directories set signature = null where id = new.directory; end;
-create trigger documents_new after insert on documents when new.at_rest = 0 begin update directories set signature = null where id = new.directory; end;
+create trigger documents_wake after update of at_rest on documents when new.at_rest = 0
+begin update directories set signature = null where id = new.directory; end;
+create trigger documents_new after insert on documents when new.at_rest = 0
+begin update directories set signature = null where id = new.directory; end;
 
 create table revisions (
     id text primary key,
