@@ -49,7 +49,7 @@ _BEYOND_ASCII = bytes(range(128, 256))
 _CONTROLS = bytes(b for b in range(32) if b not in b"\t\n\v\f\r\x1b\x08")
 
 
-class Undecodable(Exception):  # noqa: N818 - named for what it says
+class Undecodable(Exception):
     """The bytes are no text in any of the encodings; ``hint`` says what to do."""
 
     def __init__(self, message: str, hint: str = "") -> None:

@@ -23,7 +23,7 @@ _SAMPLE = 64 * 1024  # characters of each of the three samples of a large text
 DiskPath = str | bytes
 
 
-class ChangedWhileReading(SyncdError):  # noqa: N818 - as the errors it belongs to
+class ChangedWhileReading(SyncdError):
     """The file is not what was planned: its bytes hash to something else. It will be planned anew."""
 
     code = "changed-while-reading"

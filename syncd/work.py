@@ -29,25 +29,25 @@ _TITLE_OPTIONS = frozenset({"indexPrefixTitle", "dataEnhanceCollectionName"})
 _INLINE = 256 * 1024  # bytes; larger files are converted in a thread
 
 
-class Unproven(SyncdError):  # noqa: N818 - named for what happened
+class Unproven(SyncdError):
     """Something fails, but nothing shows that the dataset works at all: the server's trouble (rule 6)."""
 
     code = "unproven"
 
 
-class Gone(SyncdError):  # noqa: N818 - named for what happened
+class Gone(SyncdError):
     """The file changed or vanished between plan and action: the next look at the disk decides."""
 
     code = "changed"
 
 
-class Refused(SyncdError):  # noqa: N818 - named for what happened
+class Refused(SyncdError):
     """A deletion was not made, since the server does not show what it must (rule 13)."""
 
     code = "refused"
 
 
-class Stopped(SyncdError):  # noqa: N818 - named for what happened
+class Stopped(SyncdError):
     """Somebody asked to stop, and this is a safe point."""
 
     code = "stopped"

@@ -10,11 +10,11 @@ from typing import Any
 from syncd.emulator.dialect import Dialect
 
 
-class ConnectionDropped(Exception):  # noqa: N818 - the name is part of the public interface
+class ConnectionDropped(Exception):
     """The connection ends here without (the rest of) an answer."""
 
 
-class Hang(Exception):  # noqa: N818 - not an error, a behaviour
+class Hang(Exception):
     """The server never answers this request."""
 
 

@@ -9,7 +9,7 @@ from syncd.errors import SyncdError
 LATE = 600.0  # seconds after which an upload that was given up does not arrive any more
 
 
-class StaleMove(SyncdError):  # noqa: N818 - named for what happened
+class StaleMove(SyncdError):
     """A revision was not in the state from which it should have been moved."""
 
     code = "stale"
