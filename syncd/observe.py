@@ -22,6 +22,7 @@ from syncd.models import (
     DocumentKey,
     FileSnapshot,
     LedgerEntry,
+    Problem,
     RevisionId,
     RootState,
     Waiting,
@@ -139,8 +140,9 @@ class Observer:
     ) -> tuple[list[FileSnapshot], list[FileSnapshot]]:
         """Wait until files that were just written have been quiet for ``settle`` seconds, up to 60 s."""
         settle = state.config.settle
-        untouched = [snapshot for snapshot in changed if snapshot.sha256 or snapshot.problem is not None]
-        fresh = [snapshot for snapshot in changed if not snapshot.sha256 and snapshot.problem is None]
+        # An empty file may be one that an editor has truncated and is about to fill.
+        fresh = [s for s in changed if s.problem is Problem.EMPTY or (not s.sha256 and s.problem is None)]
+        untouched = [s for s in changed if s.problem is not Problem.EMPTY and (s.sha256 or s.problem is not None)]
         settled, open_files = unsettled(fresh, self._now(), settle)
         settled = untouched + settled
         if not wait:

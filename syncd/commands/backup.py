@@ -6,7 +6,7 @@ import click
 
 from syncd.commands import TABLE
 from syncd.commands.base import Command, globals_of
-from syncd.errors import LedgerError, UsageError
+from syncd.errors import UsageError
 
 
 @click.command("backup", cls=Command, help=TABLE["backup"].help)
@@ -29,12 +29,7 @@ def backup(ctx: click.Context, file: str) -> None:
     os.umask(0o077)  # a copy is as private as the ledger
     ledger = Ledger(config.ledger.path, write=False)
     try:
-        # SQLite takes the copying itself for writing; the file stays opened read-only all the same.
-        ledger.conn.execute("pragma query_only = off")
         ledger.backup(target)
-    except LedgerError:
-        target.unlink(missing_ok=True)  # half a copy is worse than none
-        raise
     finally:
         ledger.close()
     length = target.stat().st_size

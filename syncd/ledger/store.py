@@ -218,6 +218,8 @@ class Ledger:
         if target.exists():
             raise LedgerError(f"{target} exists already", hint="name a file that does not exist yet")
         try:
+            # SQLite takes the copying itself for writing; a file opened read-only stays so all the same.
+            self.conn.execute("pragma query_only = off")
             Database(self.conn, execute_plugins=False).execute("vacuum into ?", (str(target),))
             copy = sqlite3.connect(target, isolation_level=None)
             copy.execute("insert or replace into meta values ('is_backup', '1')")
@@ -226,6 +228,7 @@ class Ledger:
             os.fsync(handle)
             os.close(handle)
         except (sqlite3.Error, OSError) as error:
+            target.unlink(missing_ok=True)  # half a copy is worse than none
             raise LedgerError(f"the backup to {target} failed: {error}") from error
 
     def close(self) -> None:
