@@ -7,7 +7,7 @@ import time
 from syncd.config import Config
 from syncd.engine import Engine
 from syncd.errors import SyncdError, UsageError
-from syncd.ledger import Ledger, entries, moves, records, tree
+from syncd.ledger import Ledger, entries, moves, records, remote, tree
 from syncd.models import DocumentKey, HoldReason
 
 
@@ -91,6 +91,9 @@ def release(ledger: Ledger, source: str, now: float | None = None, *, emptied: b
                 revisions.append(entry.serving.id)
     at = time.time() if now is None else now
     with ledger.transaction("release"):
+        if any(hold.reason is HoldReason.DEVICE for hold in holds):
+            # The person accepts the other file system; from here on the limits judge.
+            remote.forget_device(ledger.conn, source)
         records.release(ledger.conn, source, revisions, at, emptied=emptied)
         tree.wake(ledger.conn, source, let_go)
     return sorted(let_go)

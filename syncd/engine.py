@@ -217,7 +217,11 @@ class Engine:
         return list(self.sources) if names is None else list(names)
 
     def _plan(self, observations: dict[str, Observation]) -> Plan:
-        views = [replace(o.view, unresolved=self._unresolved(name, o)) for name, o in observations.items()]
+        adopting = self._state.adopting
+        views = [
+            replace(o.view, unresolved=self._unresolved(name, o), adopting=name in adopting)
+            for name, o in observations.items()
+        ]
         plan = make(views, self._now())
         actions = tuple(a for a in plan.actions if a.key not in self._state.put_off)
         return replace(plan, actions=actions)

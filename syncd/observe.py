@@ -27,7 +27,7 @@ from syncd.models import (
     RootState,
     Waiting,
 )
-from syncd.plan import SourceView, decide
+from syncd.plan import SourceView, decide, forgettable, recovered
 from syncd.presence import in_scope
 from syncd.scan import ScanResult, complete, restat, scan
 from syncd.settle import remainder, second_look, unsettled
@@ -193,7 +193,7 @@ class Observer:
             vanished=tuple(vanished),
             entries=known,
             serving=serving,
-            unreadable=result.root is RootState.OK and bool(result.unreadable),
+            unreadable=result.root in (RootState.OK, RootState.EMPTY) and bool(result.unreadable),
             scope_changed=row is not None and row.scope not in ("", self._scope(state)),
             used=records.deletions_since(conn, name, window) if vanished else 0,
             base=records.verified_before(conn, name, window) if vanished else 0,
@@ -216,13 +216,9 @@ class Observer:
             entry = view.entries.get(snapshot.key.path)
             at_rest = decide(snapshot, entry, view.policy, now) is None
             seen.append((snapshot, at_rest))
-            if at_rest and entry is not None and _came_back(entry, snapshot):
+            if at_rest and entry is not None and recovered(snapshot, entry):
                 finished.append(entry)
-        forgotten = [
-            entry
-            for path in view.vanished
-            if (entry := view.entries.get(path)) is not None and entry.serving is None and entry.candidate is None
-        ]
+        forgotten = forgettable(view, now)
 
         def write(db: Any) -> None:
             remote.ensure_source(db, name)
@@ -258,16 +254,6 @@ def salt_of(state: SourceState) -> bytes:
 def _settings_of(state: SourceState) -> Callable[[str], str]:
     training, encodings = state.config.training, state.config.encodings
     return lambda path: settings_id(training, encodings, path)
-
-
-def _came_back(entry: LedgerEntry, snapshot: FileSnapshot) -> bool:
-    """The content is again what serves, so a quarantine of other content has ended (rule 32)."""
-    return (
-        entry.quarantine is not None
-        and snapshot.problem is None
-        and entry.serving is not None
-        and entry.serving.content == snapshot.content
-    )
 
 
 def _root_state(result: ScanResult, row: remote.SourceRow | None, vanished: list[str]) -> RootState:

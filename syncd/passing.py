@@ -23,6 +23,7 @@ class PassState:
 
     Attributes:
         troubles: source -> why it cannot be served.
+        adopting: sources of which collections were taken in: nothing of them retires (rule 25).
         open: source -> why its vanished files must wait (rule 17).
         unproven: documents that search misses while nothing shows that search works.
         put_off: documents that are not touched again in this pass, and why.
@@ -33,6 +34,7 @@ class PassState:
 
     troubles: dict[str, SourceError] = field(default_factory=dict)
     open: dict[str, str] = field(default_factory=dict)
+    adopting: set[str] = field(default_factory=set)
     unproven: dict[DocumentKey, str] = field(default_factory=dict)
     put_off: dict[DocumentKey, str] = field(default_factory=dict)
     changed: Counter[DocumentKey] = field(default_factory=Counter)
@@ -41,8 +43,14 @@ class PassState:
 
     def clear(self) -> None:
         """A new pass begins; whoever holds this object sees it."""
-        for part in (self.troubles, self.open, self.unproven, self.put_off, self.changed, self.refusals, self.codes):
-            part.clear()
+        self.troubles.clear()
+        self.open.clear()
+        self.adopting.clear()
+        self.unproven.clear()
+        self.put_off.clear()
+        self.changed.clear()
+        self.refusals.clear()
+        self.codes.clear()
 
 
 @dataclass(slots=True)
@@ -106,7 +114,7 @@ def outcome(
     """Put together how the pass ended."""
     codes = set(state.codes)
     counts = {name: progress.counts[name] for name in _COUNTS}
-    counts["held"] = sum(len(hold.paths) for hold in plan.holds)
+    counts["held"] = sum(hold.count for hold in plan.holds)
     in_scope = sum(o.result.in_scope for o in observations.values())
     counts["unchanged"] = max(in_scope - len(progress.touched), 0)
     for name in observations:

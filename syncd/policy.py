@@ -178,9 +178,7 @@ def _served_last(entry: LedgerEntry) -> Revision | None:
     return next(proven, None)
 
 
-def upkeep(
-    entry: LedgerEntry, policy: SourcePolicy, now: float, *, lost: bool, forgotten: bool
-) -> list[AnyAction]:
+def upkeep(entry: LedgerEntry, policy: SourcePolicy, now: float, *, lost: bool, forgotten: bool) -> list[AnyAction]:
     """What the ledger alone knows is due: hiding what must not be seen, deleting what had its grace.
 
     Args:

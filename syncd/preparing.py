@@ -122,10 +122,7 @@ class Preparer:
                 ),
             )
         if survey.adopted:
-            for s in feeding:
-                self.state.open[s.config.name] = (
-                    "collections were adopted in this pass; deletions wait for the next one"
-                )
+            self.state.adopting |= {s.config.name for s in feeding}
         return survey.changed or bool(survey.rivals)
 
 

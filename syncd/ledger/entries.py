@@ -129,11 +129,12 @@ def one(conn: sqlite3.Connection, key: DocumentKey) -> LedgerEntry | None:
 
 
 def restless(conn: sqlite3.Connection, source: str) -> dict[str, LedgerEntry]:
-    """The entries with work that the ledger itself knows of: candidates, retired ones, proofs to renew."""
+    """The entries with work of their own: candidates, retired ones, proofs to renew, serving ones left hidden."""
     rows = conn.execute(
         f"select {_DOCUMENT} from documents where source = ? and id in ("
         " select document from revisions where state not in ('verified', 'deleted')"
-        " union select document from revisions where reprove = 1)",
+        " union select document from revisions where reprove = 1"
+        " union select document from revisions where state = 'verified' and visible = 0)",
         (source,),
     ).fetchall()
     return {entry.key.path: entry for entry in _entries(conn, rows)}

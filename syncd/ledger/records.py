@@ -20,7 +20,7 @@ def store_holds(conn: sqlite3.Connection, source: str, holds: Iterable[Hold], no
     since = dict(conn.execute("select reason, since from holds where source = ?", (source,)).fetchall())
     conn.execute("delete from holds where source = ?", (source,))
     conn.executemany(
-        "insert into holds (source, reason, releasable, since, message, paths) values (?, ?, ?, ?, ?, ?)",
+        "insert into holds (source, reason, releasable, since, message, at_stake, paths) values (?, ?, ?, ?, ?, ?, ?)",
         [
             (
                 source,
@@ -28,6 +28,7 @@ def store_holds(conn: sqlite3.Connection, source: str, holds: Iterable[Hold], no
                 int(hold.releasable),
                 since.get(hold.reason.value, now),
                 hold.message,
+                hold.at_stake,
                 json.dumps(hold.paths, ensure_ascii=False),
             )
             for hold in holds
@@ -45,10 +46,11 @@ def holds(conn: sqlite3.Connection, source: str | None = None) -> list[Hold]:
             paths=tuple(json.loads(paths)),
             since=since,
             message=message,
+            at_stake=at_stake,
         )
-        for name, reason, releasable, since, message, paths in conn.execute(
-            "select source, reason, releasable, since, message, paths from holds where ? is null or source = ?"
-            " order by source, reason",
+        for name, reason, releasable, since, message, at_stake, paths in conn.execute(
+            "select source, reason, releasable, since, message, at_stake, paths from holds"
+            " where ? is null or source = ? order by source, reason",
             (source, source),
         )
     ]
@@ -79,11 +81,16 @@ def deletions_since(conn: sqlite3.Connection, source: str, since: float) -> int:
 
 
 def verified_before(conn: sqlite3.Connection, source: str, since: float) -> int:
-    """Documents that had been verified before ``since`` and served at that time (the firewall's base, rule 15)."""
+    """Documents whose first proof was passed before ``since`` and that served then (the firewall's base, rule 15).
+
+    The proofs tell, since ``verified_at`` moves with each later proof.
+    """
     row = conn.execute(
         "select count(distinct r.document) from revisions r join documents d on d.id = r.document"
-        " where d.source = ? and (r.state = 'verified' or (r.verified_at is not null and r.retired_at > ?))",
-        (source, since),
+        " where d.source = ? and (r.state = 'verified' or (r.verified_at is not null and r.retired_at > ?))"
+        " and exists (select 1 from revisions o join proofs p on p.revision = o.id"
+        " where o.document = r.document and p.passed = 1 and p.at <= ?)",
+        (source, since, since),
     ).fetchone()
     return int(row[0])
 

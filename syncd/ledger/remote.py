@@ -71,6 +71,11 @@ def scanned(conn: sqlite3.Connection, name: str, root: str, device: int, now: fl
     conn.execute("update sources set root = ?, device = ?, last_scan_at = ? where name = ?", (root, device, now, name))
 
 
+def forget_device(conn: sqlite3.Connection, name: str) -> None:
+    """The next scan's file system is taken as the right one."""
+    conn.execute("update sources set device = null where name = ?", (name,))
+
+
 def set_scope(conn: sqlite3.Connection, name: str, scope: str) -> None:
     """The path and the rules the source was last mirrored under."""
     conn.execute("update sources set scope = ? where name = ?", (scope, name))

@@ -115,6 +115,7 @@ create unique index one_serving on revisions (document) where state = 'verified'
 create unique index one_candidate on revisions (document) where state in ('uploading', 'indexing', 'proving');
 create index revisions_document on revisions (document);
 create index revisions_restless on revisions (state, document) where state not in ('verified', 'deleted');
+create index revisions_left_hidden on revisions (document) where state = 'verified' and visible = 0;
 create index revisions_reprove on revisions (document) where reprove = 1;
 create unique index revisions_collection on revisions (collection_id) where collection_id is not null;
 
@@ -155,6 +156,7 @@ create table holds (
     releasable integer not null,
     since real not null,
     message text not null,
+    at_stake integer not null,              -- documents that serve from a root that cannot be believed
     paths text not null,                    -- JSON list
     primary key (source, reason)
 ) strict, without rowid;

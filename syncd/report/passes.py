@@ -64,7 +64,7 @@ def hold_data(hold: Hold) -> dict[str, Any]:
         "source": hold.source,
         "reason": hold.reason.value,
         "releasable": hold.releasable,
-        "count": len(hold.paths),
+        "count": hold.count,
         "paths": list(hold.paths),
         "since": iso(hold.since),
         "message": hold.message,
@@ -74,7 +74,7 @@ def hold_data(hold: Hold) -> dict[str, Any]:
 
 def hold_finding(hold: Hold) -> Finding:
     """A hold for people."""
-    what = f"{count(len(hold.paths), 'deletion')} held" if hold.paths else "deletions held"
+    what = f"{count(hold.count, 'deletion')} held" if hold.count else "deletions held"
     message = f"{hold.source}: {what} ({hold.reason.value}): {hold.message}"
     return Finding(Level.ERROR, "held", message, remedy_for_hold(hold))
 

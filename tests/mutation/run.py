@@ -124,7 +124,6 @@ def main(arguments: list[str]) -> int:
     import hypothesis
     import pytest
 
-
     del hypothesis, pytest
     everything = [
         mutant for name in TARGETS for mutant in mutants(name, (ROOT / "syncd" / f"{name}.py").read_text("utf-8"))

@@ -81,8 +81,15 @@ def draw_document(world: World, path: str) -> Document:
     if serves:
         hidden = flip is Flip.DONE or (flip is not None and rng.random() < 0.5)
         # What the ledger says of a version in mid-flip is as old as the last commit.
-        add(State.VERIFIED, rng.choice("ABCD"), shown=not hidden, visible=flip is not Flip.DONE, verified_at=long_ago,
-            placed=placed, reprove=rng.random() < 0.1)
+        add(
+            State.VERIFIED,
+            rng.choice("ABCD"),
+            shown=not hidden,
+            visible=flip is not Flip.DONE,
+            verified_at=long_ago,
+            placed=placed,
+            reprove=rng.random() < 0.1,
+        )
     if flip is not None:
         shown = flip is Flip.DONE or (serves and hidden) or rng.random() < 0.5
         add(State.PROVING, rng.choice("ABCDY"), shown=shown, visible=True, flip=flip)
@@ -97,9 +104,17 @@ def draw_document(world: World, path: str) -> Document:
         # The newest may not be hidden yet: its file vanished a moment ago.
         shown = not serves and len(document.revisions) == 0 and rng.random() < 0.3
         proven = rng.random() < 0.8
-        add(State.RETIRED, rng.choice("ABCD"), shown=shown, visible=shown, verified_at=long_ago if proven else None,
-            retired_at=long_ago - len(document.revisions), delete_after=due, successor=successor,
-            delete_sent=not shown and rng.random() < 0.2)
+        add(
+            State.RETIRED,
+            rng.choice("ABCD"),
+            shown=shown,
+            visible=shown,
+            verified_at=long_ago if proven else None,
+            retired_at=long_ago - len(document.revisions),
+            delete_after=due,
+            successor=successor,
+            delete_sent=not shown and rng.random() < 0.2,
+        )
     if rng.random() < 0.2:
         add(State.QUARANTINED, rng.choice("ABX"), shown=False)
         document.quarantine = Quarantine("search-missing", "", Content(rng.choice("ABX"), "s"), long_ago)

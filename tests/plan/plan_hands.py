@@ -159,14 +159,34 @@ class World(Model):
             yield from self._back(document, revision)
             raise FailedError("search-missing")
         if old is not None:
-            self.put(document, document.revisions[old.id], state=State.RETIRED, visible=False, retired_at=self.now,
-                     delete_after=self.now + self.policy.delete.grace, successor=revision.id, reprove=False)
+            self.put(
+                document,
+                document.revisions[old.id],
+                state=State.RETIRED,
+                visible=False,
+                retired_at=self.now,
+                delete_after=self.now + self.policy.delete.grace,
+                successor=revision.id,
+                reprove=False,
+            )
         for r in list(document.revisions.values()):
             if r.state is State.QUARANTINED:
-                self.put(document, r, state=State.RETIRED, retired_at=self.now, delete_after=self.now,
-                         successor=revision.id)
-        self.put(document, revision, state=State.VERIFIED, flip=None, visible=True, verified_at=self.now, reason="",
-                 retired_at=None, delete_after=None, successor=None, reprove=self.hits(0.1))
+                self.put(
+                    document, r, state=State.RETIRED, retired_at=self.now, delete_after=self.now, successor=revision.id
+                )
+        self.put(
+            document,
+            revision,
+            state=State.VERIFIED,
+            flip=None,
+            visible=True,
+            verified_at=self.now,
+            reason="",
+            retired_at=None,
+            delete_after=None,
+            successor=None,
+            reprove=self.hits(0.1),
+        )
         self.served.append((revision.id, self.now))
         document.attempts, document.next_try_at, document.quarantine, document.gone = 0, None, None, False
         document.rest = None
@@ -218,8 +238,16 @@ class World(Model):
             self.server[revision.collection_id].visible = True
             yield "shown again"
             state = State.VERIFIED
-        self.put(document, revision, state=state, visible=action.as_serving, retired_at=None, delete_after=None,
-                 successor=None, reason="")
+        self.put(
+            document,
+            revision,
+            state=state,
+            visible=action.as_serving,
+            retired_at=None,
+            delete_after=None,
+            successor=None,
+            reason="",
+        )
         document.gone, document.rest = False, None
         yield "restored"
 
@@ -228,8 +256,15 @@ class World(Model):
         if action.vanished and self.there(document.path):
             return
         if revision.state is not State.RETIRED:
-            revision = self.put(document, revision, state=State.RETIRED, flip=None, retired_at=self.now,
-                                delete_after=self.now + action.grace, reprove=False)
+            revision = self.put(
+                document,
+                revision,
+                state=State.RETIRED,
+                flip=None,
+                retired_at=self.now,
+                delete_after=self.now + action.grace,
+                reprove=False,
+            )
             if action.vanished:
                 self.close(document)
                 self.deletions.append((self.now, revision.id in self.released))

@@ -143,8 +143,9 @@ def check_rest(world: World, plan: Plan) -> None:
     for path, document in world.documents.items():
         entry = document.entry()
         visible = [
-            r.id for r in document.revisions.values() if r.collection_id in world.server
-            and world.server[r.collection_id].visible
+            r.id
+            for r in document.revisions.values()
+            if r.collection_id in world.server and world.server[r.collection_id].visible
         ]
         last = [r.id for r in entry.retired if r.verified_at is not None and entry.serving is None]
         if believed or not set(visible) <= set(last[:1]):

@@ -222,10 +222,22 @@ class Model:
             if revision.state is State.UPLOADING and revision.attempt == collection.attempt:
                 self.put(document, revision, state=State.INDEXING, collection_id=CollectionId(name))
             else:
-                double = replace(revision, id=RevisionId(self.new("double")), state=State.RETIRED, verified_at=None,
-                                 attempt=collection.attempt, collection_id=CollectionId(name), visible=False,
-                                 retired_at=self.now, delete_after=self.now, reason="double", flip=None,
-                                 delete_sent=False, successor=None, reprove=False)
+                double = replace(
+                    revision,
+                    id=RevisionId(self.new("double")),
+                    state=State.RETIRED,
+                    verified_at=None,
+                    attempt=collection.attempt,
+                    collection_id=CollectionId(name),
+                    visible=False,
+                    retired_at=self.now,
+                    delete_after=self.now,
+                    reason="double",
+                    flip=None,
+                    delete_sent=False,
+                    successor=None,
+                    reprove=False,
+                )
                 document.revisions[double.id] = double
 
     # ------------------------------------------------------------ writing the ledger

@@ -37,8 +37,16 @@ def source(policy: DeletePolicy) -> World:
         path = f"{'in' if i % 2 else 'out'}/{i:02}.md"
         name, collection, text = RevisionId(f"old{i}"), CollectionId(f"kept{i}"), f"text {i}"
         revision = Revision(
-            name, 1, Content(text, "s"), State.VERIFIED, f"{name}/0", DatasetId("d"), collection,
-            placed=world.policy.placement(path), visible=True, verified_at=0.0,
+            name,
+            1,
+            Content(text, "s"),
+            State.VERIFIED,
+            f"{name}/0",
+            DatasetId("d"),
+            collection,
+            placed=world.policy.placement(path),
+            visible=True,
+            verified_at=0.0,
         )
         world.disk[path] = text
         world.documents[path] = Document(path, {name: revision}, rest=revision.content)

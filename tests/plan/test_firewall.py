@@ -31,9 +31,7 @@ DISTRUST = {
 def test_a_root_that_cannot_be_believed(trouble: str, released: tuple[str, ...], policy: str) -> None:
     """Nothing is deleted from a root that is missing, empty, changed or partly readable, released or not (rule 20)."""
     state, reason, releasable = DISTRUST[trouble]
-    verdict = judge(
-        question(policy=POLICIES[policy], vanished=vanished("a", "b"), released=ids(*released), **state)
-    )
+    verdict = judge(question(policy=POLICIES[policy], vanished=vanished("a", "b"), released=ids(*released), **state))
     assert verdict.allowed == ()
     assert verdict.hold is not None
     assert (verdict.hold.reason, verdict.hold.releasable) == (reason, releasable)
@@ -54,9 +52,7 @@ def test_a_root_that_cannot_be_believed_is_held_even_when_nothing_is_missing_yet
 def test_only_an_emptied_root_can_be_released_as_emptied(trouble: str) -> None:
     """`release --emptied` lifts nothing but the hold of an emptied root (rule 20)."""
     state, reason, _ = DISTRUST[trouble]
-    verdict = judge(
-        question(vanished=vanished("a"), released=ids("a"), emptied_released=True, **state)
-    )
+    verdict = judge(question(vanished=vanished("a"), released=ids("a"), emptied_released=True, **state))
     assert verdict.allowed == ()
     assert verdict.hold is not None
     assert verdict.hold.reason is reason
@@ -134,9 +130,10 @@ def test_a_changed_scope(
     case: str, gone: tuple[str, ...], released: tuple[str, ...], allowed: list[str], reason: str, policy: str
 ) -> None:
     """Deletions caused by a changed path, include or exclude are always held (rule 18)."""
-    assert answer(
-        scope_changed=True, vanished=vanished(*gone), released=ids(*released), policy=POLICIES[policy]
-    ) == (allowed, reason)
+    assert answer(scope_changed=True, vanished=vanished(*gone), released=ids(*released), policy=POLICIES[policy]) == (
+        allowed,
+        reason,
+    )
 
 
 def test_the_reason_that_no_release_lifts_is_named_first() -> None:

@@ -147,8 +147,9 @@ def test_a_move_is_the_only_step_of_its_origin() -> None:
 
 def test_the_moves_of_all_sources_come_first() -> None:
     """A move of one source is carried out before the uploads of another."""
-    made = make([view(seen=(file(path="n.md"),)), view(known("a.md"), seen=(file(path="b.md"),), vanished=("a.md",))],
-                NOW)
+    made = make(
+        [view(seen=(file(path="n.md"),)), view(known("a.md"), seen=(file(path="b.md"),), vanished=("a.md",))], NOW
+    )
     assert [told(a).split(":")[0] for a in made.actions] == ["move s", "upload A"]
 
 

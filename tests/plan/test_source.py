@@ -15,26 +15,46 @@ ADOPTED = "collections were adopted in this pass; deletions wait for the next on
 
 GONE = [
     ("it serves", entry(serving=serving()), ["retire vanished s, grace 50: the file is gone"]),
-    ("it serves and is given up", entry(serving=serving(), quarantine=given_up("B"), failed=(failed("B"),)),
-     ["retire vanished s, grace 50: the file is gone"]),
+    (
+        "it serves and is given up",
+        entry(serving=serving(), quarantine=given_up("B"), failed=(failed("B"),)),
+        ["retire vanished s, grace 50: the file is gone"],
+    ),
     ("in training, never served", entry(candidate=indexing()), ["retire c, grace 0: the file is gone"]),
-    ("brought back, then gone again: it keeps its grace", entry(candidate=indexing(verified_at=1.0)),
-     ["retire c, grace 50: the file is gone"]),
-    ("in training beside a serving one: first the candidate", entry(candidate=indexing("B"), serving=serving()),
-     ["retire c, grace 0: the file is gone"]),
+    (
+        "brought back, then gone again: it keeps its grace",
+        entry(candidate=indexing(verified_at=1.0)),
+        ["retire c, grace 50: the file is gone"],
+    ),
+    (
+        "in training beside a serving one: first the candidate",
+        entry(candidate=indexing("B"), serving=serving()),
+        ["retire c, grace 0: the file is gone"],
+    ),
     ("compared, not flipped", entry(candidate=proving(flip=None)), ["retire c, grace 0: the file is gone"]),
     ("sent, answer unknown", entry(candidate=uploading()), ["resume c: find out whether the upload arrived"]),
-    ("sent, unknown, beside a serving one", entry(candidate=uploading("B"), serving=serving()),
-     ["resume c: find out whether the upload arrived"]),
-    ("in the middle of a flip", entry(candidate=proving("B", Flip.FORWARD), serving=serving()),
-     ["prove c: finish showing it"]),
-    ("created, not hidden yet", entry(candidate=indexing(visible=True)),
-     ["resume c: hide what was not compared yet"]),
+    (
+        "sent, unknown, beside a serving one",
+        entry(candidate=uploading("B"), serving=serving()),
+        ["resume c: find out whether the upload arrived"],
+    ),
+    (
+        "in the middle of a flip",
+        entry(candidate=proving("B", Flip.FORWARD), serving=serving()),
+        ["prove c: finish showing it"],
+    ),
+    ("created, not hidden yet", entry(candidate=indexing(visible=True)), ["resume c: hide what was not compared yet"]),
     ("failing, in the middle of a flip", entry(candidate=proving(), next_try_at=NOW + 1), ["wait until 1001"]),
-    ("given up, a failed version is left", entry(quarantine=given_up(), failed=(failed(),)),
-     ["retire f, grace 0: a failed version of a file that is gone"]),
-    ("brought back, failed, gone again", entry(failed=(failed(verified_at=1.0),)),
-     ["retire f, grace 50: a failed version of a file that is gone"]),
+    (
+        "given up, a failed version is left",
+        entry(quarantine=given_up(), failed=(failed(),)),
+        ["retire f, grace 0: a failed version of a file that is gone"],
+    ),
+    (
+        "brought back, failed, gone again",
+        entry(failed=(failed(verified_at=1.0),)),
+        ["retire f, grace 50: a failed version of a file that is gone"],
+    ),
     ("nothing was ever sent", entry(), []),
     ("retired already, in its grace", entry(retired=(retired(),), gone=True), []),
     ("retired already, grace over", entry(retired=(retired(**DUE),), gone=True), ["delete r: its grace is over"]),
@@ -140,9 +160,7 @@ def test_retirements_wait_for_an_upload_that_is_unresolved() -> None:
 
 def test_retirements_wait_for_a_document_that_will_be_tried_again() -> None:
     """A document in its back-off may be the vanished one, moved and edited: the old version stays until then."""
-    made = run(
-        entry(serving=serving()), entry("b.md", next_try_at=NOW + 5), seen=(file("B", "b.md"),), gone=("a.md",)
-    )
+    made = run(entry(serving=serving()), entry("b.md", next_try_at=NOW + 5), seen=(file("B", "b.md"),), gone=("a.md",))
     assert lines(made) == ["wait until 1005", "wait: b.md waits for another try"]
 
 
@@ -226,8 +244,14 @@ def test_the_firewall_is_asked_with_everything_the_view_knows() -> None:
     for base, used, held in ((10, 1, 0), (9, 1, 1), (10, 2, 1), (0, 1, 1)):
         made = make([view(*known, vanished=gone, policy=policy, base=base, used=used, serving=4)], NOW)
         assert len(made.holds) == held
-    emptied = view(*known, vanished=gone, policy=policy, root=RootState.EMPTY,
-                   released=frozenset(RevisionId(f"s{i}") for i in range(4)), emptied_released=True)
+    emptied = view(
+        *known,
+        vanished=gone,
+        policy=policy,
+        root=RootState.EMPTY,
+        released=frozenset(RevisionId(f"s{i}") for i in range(4)),
+        emptied_released=True,
+    )
     assert len(make([emptied], NOW).actions) == 4
     assert make([view(root=RootState.MISSING, serving=3)], NOW).holds[0].since == NOW
 
@@ -245,7 +269,11 @@ def test_a_view_is_healthy_unless_it_says_otherwise() -> None:
     bare = SourceView(policy=POLICY, root=RootState.OK, seen=(), vanished=("a.md",), entries=known)
     assert (bare.serving, bare.used, bare.base, bare.released) == (0, 0, 0, frozenset())
     assert (bare.unreadable, bare.scope_changed, bare.emptied_released, bare.adopting, bare.unresolved) == (
-        False, False, False, False, "",
+        False,
+        False,
+        False,
+        False,
+        "",
     )
     assert lines(make([bare], NOW)) == ["retire vanished s, grace 50: the file is gone"]
 

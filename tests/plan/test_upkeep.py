@@ -16,53 +16,102 @@ from syncd.plan import SourceView, forgettable
 FRESH = {"verified_at": None}
 UPKEEP = [
     ("replaced, in its grace", entry(serving=serving(), retired=(retired(successor=SUCCESSOR),)), []),
-    ("replaced, grace over", entry(serving=serving(), retired=(retired(successor=SUCCESSOR, **DUE),)),
-     ["delete r: its grace is over"]),
-    ("replaced, grace over, its deletion was sent before",
-     entry(serving=serving(), retired=(retired(successor=SUCCESSOR, delete_sent=True, **DUE),)),
-     ["delete r: its grace is over"]),
+    (
+        "replaced, grace over",
+        entry(serving=serving(), retired=(retired(successor=SUCCESSOR, **DUE),)),
+        ["delete r: its grace is over"],
+    ),
+    (
+        "replaced, grace over, its deletion was sent before",
+        entry(serving=serving(), retired=(retired(successor=SUCCESSOR, delete_sent=True, **DUE),)),
+        ["delete r: its grace is over"],
+    ),
     ("no deletion was ever set", entry(serving=serving(), retired=(retired(delete_after=None),)), []),
-    ("replaced, still visible: hidden first", entry(serving=serving(), retired=(retired(visible=True, **DUE),)),
-     ["retire r, grace 0: it must not be visible any more"]),
-    ("replaced, but what serves is hidden (rule 13)",
-     entry(serving=serving(visible=False), retired=(retired(**DUE),)),
-     ["restore s as serving: it serves and must be seen"]),
-    ("replaced and visible, but what serves is hidden",
-     entry(serving=serving(visible=False), retired=(retired(visible=True),)),
-     ["restore s as serving: it serves and must be seen"]),
-    ("replaced, a newer one is in training",
-     entry(candidate=indexing("C"), serving=serving(), retired=(retired("B", **DUE),)),
-     ["delete r: its grace is over"]),
-    ("the serving one was lost: the older one stays until another serves",
-     entry(retired=(retired(successor=SUCCESSOR, **DUE),)), []),
+    (
+        "replaced, still visible: hidden first",
+        entry(serving=serving(), retired=(retired(visible=True, **DUE),)),
+        ["retire r, grace 0: it must not be visible any more"],
+    ),
+    (
+        "replaced, but what serves is hidden (rule 13)",
+        entry(serving=serving(visible=False), retired=(retired(**DUE),)),
+        ["restore s as serving: it serves and must be seen"],
+    ),
+    (
+        "replaced and visible, but what serves is hidden",
+        entry(serving=serving(visible=False), retired=(retired(visible=True),)),
+        ["restore s as serving: it serves and must be seen"],
+    ),
+    (
+        "replaced, a newer one is in training",
+        entry(candidate=indexing("C"), serving=serving(), retired=(retired("B", **DUE),)),
+        ["delete r: its grace is over"],
+    ),
+    (
+        "the serving one was lost: the older one stays until another serves",
+        entry(retired=(retired(successor=SUCCESSOR, **DUE),)),
+        [],
+    ),
     ("the file is back, its version not yet shown again", entry(retired=(retired(**DUE),)), []),
     ("never served, grace over", entry(retired=(retired(**FRESH, **DUE),)), ["delete r: its grace is over"]),
-    ("never served, visible: hidden at once", entry(retired=(retired(visible=True, **FRESH),)),
-     ["retire r, grace 0: it must not be visible any more"]),
-    ("adopted as retired, grace over, nothing serves yet",
-     entry(retired=(retired(reason="adopted", **FRESH, **DUE),)), []),
-    ("several", entry(serving=serving(), retired=(retired("B", "r1", **DUE), retired("C", "r2"),
-                                                  retired("D", "r3", visible=True))),
-     ["retire r3, grace 0: it must not be visible any more", "delete r1: its grace is over"]),
-    ("gone, not hidden yet", entry(gone=True, retired=(retired(visible=True),)),
-     ["retire r, grace 0: it must not be visible any more"]),
-    ("several failed", entry(failed=(failed("B", "f1"), failed("X", "f2", visible=True))),
-     ["retire f2, grace 0: it failed and must not be visible"]),
+    (
+        "never served, visible: hidden at once",
+        entry(retired=(retired(visible=True, **FRESH),)),
+        ["retire r, grace 0: it must not be visible any more"],
+    ),
+    (
+        "adopted as retired, grace over, nothing serves yet",
+        entry(retired=(retired(reason="adopted", **FRESH, **DUE),)),
+        [],
+    ),
+    (
+        "several",
+        entry(
+            serving=serving(), retired=(retired("B", "r1", **DUE), retired("C", "r2"), retired("D", "r3", visible=True))
+        ),
+        ["retire r3, grace 0: it must not be visible any more", "delete r1: its grace is over"],
+    ),
+    (
+        "gone, not hidden yet",
+        entry(gone=True, retired=(retired(visible=True),)),
+        ["retire r, grace 0: it must not be visible any more"],
+    ),
+    (
+        "several failed",
+        entry(failed=(failed("B", "f1"), failed("X", "f2", visible=True))),
+        ["retire f2, grace 0: it failed and must not be visible"],
+    ),
     ("failed, hidden: it stays until the next success", entry(serving=serving(), failed=(failed("B"),)), []),
-    ("failed, visible beside what serves", entry(serving=serving(), failed=(failed("B", visible=True),)),
-     ["retire f, grace 0: it failed and must not be visible"]),
-    ("brought back, failed, visible beside what serves",
-     entry(serving=serving(), failed=(failed("B", visible=True, verified_at=1.0),)),
-     ["retire f, grace 50: it failed and must not be visible"]),
-    ("failed, visible, nothing serves", entry(failed=(failed("B", visible=True),)),
-     ["retire f, grace 0: it failed and must not be visible"]),
-    ("failed, visible, and it is all there is to see (law 1)",
-     entry(serving=serving(visible=False), failed=(failed("B", visible=True),)),
-     ["restore s as serving: it serves and must be seen"]),
-    ("brought back, failed, visible, nothing serves (law 1)", entry(failed=(failed(visible=True, verified_at=1.0),)),
-     []),
-    ("gone, failed", entry(gone=True, failed=(failed(),)),
-     ["retire f, grace 0: a failed version of a file that is gone"]),
+    (
+        "failed, visible beside what serves",
+        entry(serving=serving(), failed=(failed("B", visible=True),)),
+        ["retire f, grace 0: it failed and must not be visible"],
+    ),
+    (
+        "brought back, failed, visible beside what serves",
+        entry(serving=serving(), failed=(failed("B", visible=True, verified_at=1.0),)),
+        ["retire f, grace 50: it failed and must not be visible"],
+    ),
+    (
+        "failed, visible, nothing serves",
+        entry(failed=(failed("B", visible=True),)),
+        ["retire f, grace 0: it failed and must not be visible"],
+    ),
+    (
+        "failed, visible, and it is all there is to see (law 1)",
+        entry(serving=serving(visible=False), failed=(failed("B", visible=True),)),
+        ["restore s as serving: it serves and must be seen"],
+    ),
+    (
+        "brought back, failed, visible, nothing serves (law 1)",
+        entry(failed=(failed(visible=True, verified_at=1.0),)),
+        [],
+    ),
+    (
+        "gone, failed",
+        entry(gone=True, failed=(failed(),)),
+        ["retire f, grace 0: a failed version of a file that is gone"],
+    ),
 ]
 
 
@@ -156,8 +205,9 @@ def test_nothing_is_forgotten_while_deletions_are_held_or_adopted() -> None:
 
 def test_a_document_that_moved_away_is_not_forgotten() -> None:
     """The origin of a move is the ledger's to close, with the move itself."""
-    known = view(entry(serving=serving()), entry("c.md"), seen=(file(path="b.md"),), vanished=("a.md", "c.md"),
-                 policy=POLICY)
+    known = view(
+        entry(serving=serving()), entry("c.md"), seen=(file(path="b.md"),), vanished=("a.md", "c.md"), policy=POLICY
+    )
     assert [e.key.path for e in forgettable(known, NOW)] == ["c.md"]
 
 

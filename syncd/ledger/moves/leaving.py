@@ -168,6 +168,13 @@ def relink(conn: sqlite3.Connection, moves: Iterable[tuple[Revision, int, Docume
             "update documents set gone = 1, at_rest = 1, note = null, quarantine = null where id = ?",
             (revision.document_id,),
         )
+        # Whatever the target was given up or tried for before, what it serves now is proven.
+        conn.execute(
+            "update documents set gone = 0, quarantine = null, quarantine_message = '', quarantine_sha256 = '',"
+            " quarantine_settings = '', quarantine_since = null, attempts = 0, next_try_at = null, last_error = '',"
+            " last_error_code = '' where id = ?",
+            (target_id,),
+        )
         forget_signature(conn, revision.document_id)
         event(conn, target_id, now, "moved", revision.id, f"from {origin.path}")
 
