@@ -79,6 +79,11 @@ class Ledger:
             return conn
         conn = sqlite3.connect(self.path, isolation_level=None)
         conn.execute("pragma busy_timeout = 5000")
+        try:
+            self._refuse_strangers(conn)
+        except BaseException:
+            conn.close()
+            raise
         conn.execute("pragma journal_mode = wal")
         conn.execute("pragma synchronous = full")
         conn.execute("pragma foreign_keys = on")
@@ -88,6 +93,16 @@ class Ledger:
                 conn.close()
                 raise damaged(self.path, "; ".join(found))
         return conn
+
+    def _refuse_strangers(self, conn: sqlite3.Connection) -> None:
+        """Before anything is written: a database with tables that are not ours is somebody else's."""
+        application = int(conn.execute("pragma application_id").fetchone()[0])
+        tables = conn.execute("select count(*) from sqlite_master").fetchone()[0]
+        if tables and application != schema.APPLICATION_ID:
+            raise self._not_ours()
+
+    def _not_ours(self) -> LedgerError:
+        return LedgerError(f"{self.path} is not a syncd ledger", hint="point [ledger] path at another file")
 
     def _migrate(self) -> None:
         version = self._version()
@@ -114,7 +129,7 @@ class Ledger:
                 hint="install that version again, or move the ledger away: syncd rebuilds it from the server",
             )
         if application != schema.APPLICATION_ID:
-            raise LedgerError(f"{self.path} is not a syncd ledger", hint="point [ledger] path at another file")
+            raise self._not_ours()
 
     # ------------------------------------------------------------ transactions
 
