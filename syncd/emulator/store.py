@@ -6,6 +6,7 @@ Every change is committed before the request is answered, so that a killed serve
 from __future__ import annotations
 
 import sqlite3
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -67,6 +68,8 @@ class Store:
         target = ":memory:" if folder is None else str(folder / "emulator.sqlite3")
         # One emulator may be used from several event loops, one after the other, in different threads.
         self.db = sqlite3.connect(target, isolation_level=None, check_same_thread=False)
+        # Whoever forgets to close an emulator leaves no open database behind.
+        weakref.finalize(self, self.db.close)
         self.db.row_factory = sqlite3.Row
         if folder is not None:
             self.db.execute("pragma journal_mode = wal")

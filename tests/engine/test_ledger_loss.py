@@ -6,6 +6,7 @@ import random
 import shutil
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,7 +64,7 @@ class Story:
 def copy_of(ledger: Path, name: str) -> Path:
     """The ledger as a file copy, at rest."""
     target = ledger.with_name(name)
-    with sqlite3.connect(ledger) as conn:
+    with closing(sqlite3.connect(ledger)) as conn:
         conn.execute("pragma wal_checkpoint(truncate)")
     shutil.copy(ledger, target)
     return target
@@ -202,7 +203,8 @@ def test_an_earlier_ledger_writes_on(make_world: Callable[..., World]) -> None:
     world.ledger_path = first
     conn = sqlite3.connect(first)
     [(own,)] = conn.execute("select value from meta where key = 'ledger_id'").fetchall()
-    [(other,)] = sqlite3.connect(second).execute("select value from meta where key = 'ledger_id'").fetchall()
+    with closing(sqlite3.connect(second)) as there:
+        [(other,)] = there.execute("select value from meta where key = 'ledger_id'").fetchall()
     assert own != other
     conn.execute("update sources set adopted_at = null")
     conn.commit()
