@@ -49,12 +49,16 @@ def inside(root: str, rel: str) -> str | None:
         OSError: a link inside the root cannot be read.
     """
     prefix = os.path.realpath(root).rstrip("/") + "/"
+    path = os.path.join(root, rel)
     try:
-        target = os.path.realpath(os.path.join(root, rel))
+        # Strictly, since Python 3.13 on takes a link that cannot be read for a file otherwise.
+        target = os.path.realpath(path, strict=True)
     except OSError as error:  # seen with links into /proc; what lies outside is none of our business
-        if os.fsdecode(error.filename or prefix).startswith(prefix):
-            raise
-        return None
+        if error.errno not in ABSENT:
+            if os.fsdecode(error.filename or prefix).startswith(prefix):
+                raise
+            return None
+        target = os.path.realpath(path)
     return target[len(prefix) :] if target.startswith(prefix) else None
 
 

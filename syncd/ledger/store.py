@@ -71,28 +71,30 @@ class Ledger:
             ) from error
 
     def _connect(self) -> sqlite3.Connection:
-        if not self.write:
-            if not self.path.exists():
-                raise LedgerError(f"there is no ledger at {self.path}", hint="run `syncd sync` first")
-            conn = sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
-            conn.execute("pragma query_only = on")
-            return conn
-        conn = sqlite3.connect(self.path, isolation_level=None)
-        conn.execute("pragma busy_timeout = 5000")
+        if not self.write and not self.path.exists():
+            raise LedgerError(f"there is no ledger at {self.path}", hint="run `syncd sync` first")
+        where = str(self.path) if self.write else f"{self.path.resolve().as_uri()}?mode=ro"
+        conn = sqlite3.connect(where, uri=not self.write, isolation_level=None)
         try:
-            self._refuse_strangers(conn)
+            if self.write:
+                self._prepare(conn)
+            else:
+                conn.execute("pragma query_only = on")
         except BaseException:
             conn.close()
             raise
+        return conn
+
+    def _prepare(self, conn: sqlite3.Connection) -> None:
+        conn.execute("pragma busy_timeout = 5000")
+        self._refuse_strangers(conn)
         conn.execute("pragma journal_mode = wal")
         conn.execute("pragma synchronous = full")
         conn.execute("pragma foreign_keys = on")
         if self.path.stat().st_size <= _QUICK_CHECK_LIMIT:
             found = [row[0] for row in conn.execute("pragma quick_check(3)")]
             if found != ["ok"]:
-                conn.close()
                 raise damaged(self.path, "; ".join(found))
-        return conn
 
     def _refuse_strangers(self, conn: sqlite3.Connection) -> None:
         """Before anything is written: a database with tables that are not ours is somebody else's."""
