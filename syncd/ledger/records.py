@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from syncd.models import Hold, HoldReason, Waiting
@@ -136,19 +136,6 @@ def findings(conn: sqlite3.Connection, source: str | None = None) -> list[dict[s
 
 
 # ---------------------------------------------------------------- runs
-
-
-def begin_run(conn: sqlite3.Connection, now: float) -> int:
-    """A pass begins; returns its number."""
-    return int(conn.execute("insert into runs (started_at) values (?)", (now,)).lastrowid or 0)
-
-
-def end_run(conn: sqlite3.Connection, run: int, now: float, exit_code: int, counts: Mapping[str, int]) -> None:
-    """A pass ended."""
-    conn.execute(
-        "update runs set finished_at = ?, exit_code = ?, counts = ? where id = ?",
-        (now, exit_code, json.dumps(dict(counts)), run),
-    )
 
 
 # ---------------------------------------------------------------- reports

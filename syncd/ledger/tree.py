@@ -125,18 +125,6 @@ def store_signatures(conn: sqlite3.Connection, source: str, signatures: Mapping[
         )
 
 
-def forget_directories(conn: sqlite3.Connection, source: str, keep: Iterable[str]) -> None:
-    """Drop directories that are gone from the disk and hold no document any more."""
-    kept = {os.fsencode(path) for path in keep}
-    for row_id, path in conn.execute("select id, path from directories where source = ?", (source,)).fetchall():
-        if path not in kept:
-            conn.execute(
-                "delete from directories where id = ? and not exists"
-                " (select 1 from documents where directory = directories.id)",
-                (row_id,),
-            )
-
-
 def wake(conn: sqlite3.Connection, source: str | None, paths: Iterable[str] | None) -> int:
     """Have these documents (all when ``None``) looked at again by the next pass; returns how many."""
     if paths is None:
