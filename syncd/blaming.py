@@ -28,11 +28,13 @@ from syncd.models import (
     LedgerEntry,
     Problem,
 )
-from syncd.passing import STILL_WRITTEN, PassState
+from syncd.observe import STILL_BEING_WRITTEN
+from syncd.passing import PassState
 
 log = get_logger(__name__)
 
 _PATIENT_FAILURES = 4  # so often the server's trouble may hit one document while the server itself is well
+_LATELY = 600.0  # seconds
 _MOST_CHANGES = 5  # so often a file may change under our hands before the pass leaves it alone
 
 
@@ -98,7 +100,7 @@ class Blame:
         """The next round looks at the file again; one that never comes to rest is left alone."""
         self.state.changed[key] += 1
         if self.state.changed[key] >= _MOST_CHANGES:
-            self.state.put_off[key] = f"{STILL_WRITTEN} ({error.message})"
+            self.state.put_off[key] = f"{STILL_BEING_WRITTEN} ({error.message})"
             self.state.open[key.source] = f"{key.path} was changed while it was worked on"
 
     async def failed(
@@ -143,11 +145,12 @@ class Blame:
         log.warning("document.quarantined", source=key.source, path=key.path, code=error.code, error=error.message)
 
     def _refuses_everybody(self, error: DocumentError) -> bool:
-        """A refused upload is the document's fault only if the server took another one in this pass (law 9)."""
+        """A refused upload is the document's fault only if the server took another one lately (law 9)."""
+        taken = self.tools.taken_at[0] > asyncio.get_running_loop().time() - _LATELY
         return (
             isinstance(error, Transient)
             and error.code == Problem.UPLOAD_FAILED
-            and not self.tools.progress.counts["uploaded"]
+            and not (taken or self.tools.progress.counts["uploaded"])
         )
 
     async def _not_counted(self, key: DocumentKey, error: DocumentError) -> None:
@@ -205,7 +208,22 @@ class Blame:
         while True:
             try:
                 return await call()
-            except OutcomeUnknown as error:
-                await self.gate().wait(Unavailable(error.message, hint=error.hint))
             except ServerError as error:
-                await self.gate().wait(error)
+                await self.gate().wait(_as_trouble(error))
+
+    async def unless_stopped(self, call: Callable[[], Awaitable[Any]]) -> Any:
+        """The same for work outside any document's life, which a stop need not wait for.
+
+        Raises:
+            Stopped: somebody asked to stop while the server was in trouble.
+        """
+        while True:
+            try:
+                return await call()
+            except ServerError as error:
+                await self.tools.unless_stopped(self.gate().wait(_as_trouble(error)))
+
+
+def _as_trouble(error: ServerError) -> ServerError:
+    """For what may be repeated, an answer that never came is the server's trouble like any other."""
+    return Unavailable(error.message, hint=error.hint) if isinstance(error, OutcomeUnknown) else error

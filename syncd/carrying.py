@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
 from syncd import tidy
-from syncd.apply import Applier, Tools
+from syncd.apply import Applier, Stopped, Tools
 from syncd.following import Follower
 from syncd.ledger import entries, moves
 from syncd.models import AnyAction, Delete, DocumentKey, Move, Plan, Prove, Resume, Retire, Upload
@@ -28,8 +29,17 @@ class Carrier:
     follower: Follower
     state: PassState
 
-    async def carry_out(self, plan: Plan, observations: dict[str, Observation]) -> None:
-        """Carry out one plan: moves first, then all documents in parallel, vanished files last."""
+    async def carry_out(
+        self, plan: Plan, observations: dict[str, Observation], others: Callable[[str], Awaitable[bool]]
+    ) -> None:
+        """Carry out one plan: moves first, then all documents in parallel, vanished files last.
+
+        Args:
+            plan: what is to be done.
+            observations: what it was made from.
+            others: waits for what other passes have under way in a source; true when there was something: then what
+                goes for good is left to the next round, which has looked at the disk again.
+        """
         self.tools.progress.phase = "working"
         snapshots = {
             DocumentKey(name, path): snapshot
@@ -52,7 +62,12 @@ class Carrier:
             by_key.setdefault(key, [])
         follow = self.follower.follow
         await self._in_parallel([lambda k=k, a=a: follow(k, a, snapshots.get(k)) for k, a in by_key.items()])  # type: ignore[misc]
-        closed = [a for a in last if not (isinstance(a, Retire) and self.state.open.get(a.key.source))]
+        late = {name for name in {a.key.source for a in last if isinstance(a, Retire)} if await others(name)}
+        closed = [
+            a
+            for a in last
+            if not (isinstance(a, Retire) and (a.key.source in late or self.state.open.get(a.key.source)))
+        ]
         guarded = self.follower.guarded
         await self._in_parallel([lambda a=a: guarded(a.key, lambda: self._last(a)) for a in closed])  # type: ignore[misc]
 
@@ -96,6 +111,8 @@ class Carrier:
             assert target is not None  # noqa: S101 - the observation wrote it
             rows.append((move.revision, target.document_id, move.origin))
         await self.tools.ledger.commit("relink", lambda db: moves.relink(db, rows, self.tools.now()))
+        for move in linked:
+            self.tools.claims.free(move.origin, self.tools.owner)
 
     async def _last(self, action: AnyAction) -> None:
         match action:
@@ -124,9 +141,10 @@ class Carrier:
         left_room = any(tools.progress.counts[what] for what in _LEAVES_ROOM)
         for name in names if left_room else self.emptied(names):
             if name in ready:
-                await self.follower.blame.patiently(
-                    partial(tidy.tidy, tools.client, tools.ledger, tools.folders, name, tools.now)
-                )
+                with suppress(Stopped):
+                    await self.follower.blame.unless_stopped(
+                        partial(tidy.tidy, tools.client, tools.ledger, tools.folders, name, tools.now)
+                    )
 
 
 def _is_last(action: AnyAction) -> bool:

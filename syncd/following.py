@@ -58,6 +58,13 @@ class Follower:
 
     async def follow(self, key: DocumentKey, planned: list[AnyAction], snapshot: FileSnapshot | None) -> None:
         """Take one document as far as it goes in this pass."""
+        try:
+            await self._follow(key, planned, snapshot)
+        finally:
+            self.tools.claims.free(key, self.tools.owner, self.state.open.get(key.source, ""))
+            self.tools.progress.documents_done += 1
+
+    async def _follow(self, key: DocumentKey, planned: list[AnyAction], snapshot: FileSnapshot | None) -> None:
         for action in planned:
             if isinstance(action, Retire) and not action.vanished:
                 await self.guarded(key, lambda a=action: self.applier.retire(a, lambda: False))  # type: ignore[misc]
@@ -75,12 +82,11 @@ class Follower:
             if (gone := await self._try(step, entry, snapshot, failures)) is None:
                 break
             failures = gone
-        self.tools.progress.documents_done += 1
 
     def _may_go_on(self, entry: LedgerEntry) -> bool:
         """A safe point never lies inside a flip (rule 2)."""
         flipping = entry.candidate is not None and entry.candidate.flip is not None
-        return flipping or not self.tools.stopping.is_set()
+        return flipping or not (self.tools.stopping.is_set() or self.tools.outdated(entry.key))
 
     def _next(self, snapshot: FileSnapshot | None, entry: LedgerEntry) -> AnyAction | Waiting | None:
         now = self.tools.now()

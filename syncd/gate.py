@@ -7,10 +7,13 @@ opens it again. With a ``patience`` the gate gives up and the pass ends with the
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 
 from syncd.errors import RateLimited, ServerError, Unavailable
 
+_FIRST_PAUSE = 0.5  # seconds
+_RELAPSE = 60.0  # seconds within which trouble that returns is the same trouble
 LONGEST_PAUSE = 15.0  # seconds between two looks at the server (pinned, design 11)
 
 
@@ -20,6 +23,7 @@ class Gate:
     Args:
         probe: one cheap request; raises while the server is in trouble.
         patience: seconds of uninterrupted trouble after which the gate gives up; ``None`` is for ever.
+        stubborn: wait for what waiting does not cure as well, such as a refused key: somebody may cure it meanwhile.
         report: told once per trouble and once when it has passed.
     """
 
@@ -28,10 +32,14 @@ class Gate:
         probe: Callable[[], Awaitable[object]],
         *,
         patience: float | None,
+        stubborn: bool = False,
         report: Callable[[ServerError | None], None],
     ) -> None:
         self._probe = probe
         self._patience = patience
+        self._stubborn = stubborn
+        self._pause = _FIRST_PAUSE
+        self._opened_at = -math.inf
         self._report = report
         self._waiter: asyncio.Task[None] | None = None
 
@@ -41,17 +49,27 @@ class Gate:
         Raises:
             ServerError: the trouble outlasted the patience, or is one that waiting does not cure.
         """
-        if not isinstance(trouble, (Unavailable, RateLimited)):
+        if not self._curable(trouble):
             raise trouble
         if self._waiter is None or self._waiter.done():
             self._report(trouble)
             self._waiter = asyncio.get_running_loop().create_task(self._reopen(trouble))
         await asyncio.shield(self._waiter)
 
+    @property
+    def closed(self) -> bool:
+        """Whether the server is in trouble now."""
+        return self._waiter is not None and not self._waiter.done()
+
+    def _curable(self, trouble: ServerError) -> bool:
+        return self._stubborn or isinstance(trouble, (Unavailable, RateLimited))
+
     async def _reopen(self, trouble: ServerError) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
-        pause = 0.5
+        # What comes back as soon as the gate is open (a refused key: the server itself is well) is asked for ever less.
+        relapse = began - self._opened_at < _RELAPSE
+        pause = self._pause if relapse else _FIRST_PAUSE
         while True:
             asked = trouble.retry_after if isinstance(trouble, RateLimited) else None
             pause = max(pause, asked or 0.0)
@@ -64,9 +82,12 @@ class Gate:
             pause = min(pause * 2, LONGEST_PAUSE)
             try:
                 await self._probe()
-            except (Unavailable, RateLimited) as error:
+            except ServerError as error:
+                if not self._curable(error):
+                    raise
                 trouble = error
             else:
+                self._pause, self._opened_at = pause, loop.time()
                 self._report(None)
                 return
 

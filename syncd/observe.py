@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
+import stat
 import unicodedata
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from syncd.aim import Aim, aim_at
 from syncd.apply import SourceState
 from syncd.convert import settings_id
 from syncd.formats import DEFAULT_SUFFIXES
-from syncd.ignore import Rules
+from syncd.ignore import IGNORE_FILE, Rules
 from syncd.ledger import Ledger, entries, moves, records, remote, tree
 from syncd.models import (
     DocumentKey,
@@ -29,11 +33,16 @@ from syncd.models import (
 )
 from syncd.plan import SourceView, decide, forgettable, recovered
 from syncd.presence import in_scope
-from syncd.scan import ScanResult, complete, restat, scan
+from syncd.scan import KnownTree, ScanResult, complete, restat, scan
 from syncd.settle import remainder, second_look, unsettled
 
+STILL_BEING_WRITTEN = "the file is still being written"
 STILL_WRITTEN = 60.0  # seconds that a one-shot pass waits for a file that is still being written (pinned)
 _DEVICE_KNOWN = 0.8  # a changed device is accepted when so many of the known files are there (rule 19)
+
+
+def _never() -> bool:
+    return False
 
 
 @dataclass(slots=True)
@@ -42,8 +51,14 @@ class Observation:
 
     view: SourceView
     result: ScanResult
-    unsettled: list[Waiting] = field(default_factory=list)
+    unsettled: list[FileSnapshot] = field(default_factory=list)  # files that are still being written
     scan_seconds: float = 0.0
+    partial: bool = False  # a few paths were looked at, not the whole source
+
+    @property
+    def waiting(self) -> list[Waiting]:
+        """The documents that are still being written, and so wait."""
+        return [Waiting(snapshot.key, STILL_BEING_WRITTEN) for snapshot in self.unsettled]
 
     @property
     def snapshots(self) -> dict[str, FileSnapshot]:
@@ -58,7 +73,6 @@ class Observer:
         ledger: open for writing.
         now: the wall clock that stamps the files, seconds since the epoch.
         run: runs blocking work elsewhere (``asyncio.to_thread``).
-        stop: asked while scanning.
     """
 
     def __init__(
@@ -66,38 +80,68 @@ class Observer:
         ledger: Ledger,
         now: Callable[[], float],
         run: Callable[..., Awaitable[Any]],
-        stop: Callable[[], bool],
     ) -> None:
         self._ledger = ledger
         self._now = now
         self._run = run
-        self._stop = stop
         self._rules: dict[str, Rules] = {}
 
-    async def observe(self, state: SourceState, *, wait: bool = True, remember: bool = True) -> Observation:
-        """Look at one source.
+    async def observe(
+        self, state: SourceState, *, wait: bool = True, remember: bool = True, stop: Callable[[], bool] = _never
+    ) -> Observation:
+        """Look at one source as a whole.
 
         Args:
             state: the source.
             wait: wait for files that are still being written (a plan does not).
             remember: write what was seen into the ledger.
+            stop: asked while scanning.
         """
         loop = asyncio.get_running_loop()
         began = loop.time()
-        result: ScanResult = await self._run(self._scan, state)
+        result: ScanResult = await self._run(self._scan, state, stop)
         missing = result.missing
         if missing:
-            again: ScanResult = await self._run(self._scan, state)
+            again: ScanResult = await self._run(self._scan, state, stop)
             missing = sorted(set(missing) & set(again.missing))
             result = again
         scan_seconds = loop.time() - began
-        settled, open_files = await self._settle(state, result.changed, wait=wait)
+        settled, open_files = await self._settle(state, result.changed, wait=wait, stop=stop)
         snapshots: list[FileSnapshot] = await self._run(self._hash, state, settled)
         view = self._view(state, result, snapshots, missing)
         if remember:
             await self._remember(state, view, result)
-        unsettled_now = [Waiting(snapshot.key, "the file is still being written") for snapshot in open_files]
-        return Observation(view, result, unsettled_now, scan_seconds)
+        return Observation(view, result, open_files, scan_seconds)
+
+    async def look(
+        self, state: SourceState, paths: frozenset[str], *, stop: Callable[[], bool] = _never
+    ) -> Observation | None:
+        """Look at a few paths of one source; ``None`` when only a look at the whole source can say what is so.
+
+        Args:
+            state: the source.
+            paths: files and directories, relative to the root, as the disk spells them.
+            stop: asked while scanning.
+        """
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        result: ScanResult | None = await self._run(self._look, state, paths, stop)
+        if result is None or result.root is not RootState.OK or result.missing or result.unreadable:
+            return None
+        scan_seconds = loop.time() - began
+        settled, open_files = await self._settle(state, result.changed, wait=False, stop=stop)
+        snapshots: list[FileSnapshot] = await self._run(self._hash, state, settled)
+        conn, name = self._ledger.conn, state.config.name
+        view = SourceView(
+            policy=state.policy,
+            root=result.root,
+            seen=tuple(snapshots),
+            vanished=(),
+            entries=entries.by_path(conn, name, [s.key.path for s in snapshots]),
+            serving=0,
+        )
+        await self._remember(state, view, result, partial=True)
+        return Observation(view, result, open_files, scan_seconds, partial=True)
 
     def exists(self, key: DocumentKey, state: SourceState) -> bool:
         """Whether the document's file is there at this moment (asked right before it is retired, rule 16)."""
@@ -110,24 +154,33 @@ class Observer:
 
     # ------------------------------------------------------------ disk
 
-    def _scan(self, state: SourceState) -> ScanResult:
+    def _scan(self, state: SourceState, stop: Callable[[], bool]) -> ScanResult:
+        with closing(self._ledger.reader()) as conn:
+            known = tree.known_tree(conn, state.config.name, _settings_of(state), state.policy.placement)
+            return self._compare(state, known, None, stop)
+
+    def _look(self, state: SourceState, paths: frozenset[str], stop: Callable[[], bool]) -> ScanResult | None:
+        with closing(self._ledger.reader()) as conn:
+            aim = _aim(str(state.config.path), paths, lambda path: tree.knows_below(conn, state.config.name, path))
+            if aim is None:
+                return None
+            known = tree.known_part(conn, state.config.name, _settings_of(state), state.policy.placement)
+            return self._compare(state, known, aim, stop)
+
+    def _compare(self, state: SourceState, known: KnownTree, aim: Aim | None, stop: Callable[[], bool]) -> ScanResult:
         source = state.config
-        settings_of = _settings_of(state)
-        conn = self._ledger.reader()
-        try:
-            return scan(
-                source.name,
-                str(source.path),
-                self._rules_of(state),
-                tree.known_tree(conn, source.name, settings_of, state.policy.placement),
-                salt=salt_of(state),
-                settings_of=settings_of,
-                max_size=source.max_size,
-                now_ns=lambda: int(self._now() * 1e9),
-                stop=self._stop,
-            )
-        finally:
-            conn.close()
+        return scan(
+            source.name,
+            str(source.path),
+            self._rules_of(state),
+            known,
+            salt=salt_of(state),
+            settings_of=_settings_of(state),
+            max_size=source.max_size,
+            now_ns=lambda: int(self._now() * 1e9),
+            aim=aim,
+            stop=stop,
+        )
 
     def _rules_of(self, state: SourceState) -> Rules:
         name = state.config.name
@@ -136,7 +189,7 @@ class Observer:
         return self._rules[name]
 
     async def _settle(
-        self, state: SourceState, changed: list[FileSnapshot], *, wait: bool
+        self, state: SourceState, changed: list[FileSnapshot], *, wait: bool, stop: Callable[[], bool]
     ) -> tuple[list[FileSnapshot], list[FileSnapshot]]:
         """Wait until files that were just written have been quiet for ``settle`` seconds, up to 60 s."""
         settle = state.config.settle
@@ -148,7 +201,7 @@ class Observer:
         if not wait:
             return settled, open_files
         deadline = asyncio.get_running_loop().time() + STILL_WRITTEN
-        while open_files and asyncio.get_running_loop().time() < deadline and not self._stop():
+        while open_files and asyncio.get_running_loop().time() < deadline and not stop():
             now = self._now()
             await asyncio.sleep(min(max(remainder(s, now, settle) for s in open_files) + 0.01, 5.0))
             now = self._now()
@@ -207,7 +260,9 @@ class Observer:
         text = "\n".join((str(source.path), "", *source.include, "", *source.exclude))
         return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
-    async def _remember(self, state: SourceState, view: SourceView, result: ScanResult) -> None:
+    async def _remember(
+        self, state: SourceState, view: SourceView, result: ScanResult, *, partial: bool = False
+    ) -> None:
         name = state.config.name
         now = self._now()
         seen = []
@@ -218,7 +273,9 @@ class Observer:
             seen.append((snapshot, at_rest))
             if at_rest and entry is not None and recovered(snapshot, entry):
                 finished.append(entry)
-        forgotten = forgettable(view, now)
+        forgotten = [] if partial else forgettable(view, now)
+        if partial and not seen:
+            return
 
         def write(db: Any) -> None:
             remote.ensure_source(db, name)
@@ -227,7 +284,7 @@ class Observer:
                 moves.clear_quarantine(db, entry.document_id)
             for entry in forgotten:
                 moves.vanished(db, entry.document_id)
-            if view.root is RootState.OK:
+            if view.root is RootState.OK and not partial:
                 remote.scanned(db, name, result.resolved, result.device, now)
                 if not view.vanished:
                     remote.set_scope(db, name, self._scope(state))
@@ -242,6 +299,30 @@ class Observer:
         await self._ledger.commit(
             "signatures", lambda db: tree.store_signatures(db, name, observation.result.signatures)
         )
+
+
+def _aim(root: str, paths: Iterable[str], known: Callable[[str], bool]) -> Aim | None:
+    """Where to look for these paths; ``None`` when that is everywhere.
+
+    Args:
+        root: the source's directory.
+        paths: relative to it.
+        known: whether documents are known in or below a directory.
+    """
+    files: list[str] = []
+    trees: list[str] = []
+    for path in paths:
+        if not path or os.path.basename(path) == IGNORE_FILE:
+            return None
+        try:
+            mode = os.lstat(os.path.join(root, path)).st_mode
+        except OSError:
+            if known(path):
+                return None
+            files.append(path)
+        else:
+            (trees if stat.S_ISDIR(mode) else files).append(path)
+    return aim_at(files, trees)
 
 
 def salt_of(state: SourceState) -> bytes:

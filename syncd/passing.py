@@ -10,11 +10,10 @@ from typing import Any
 from syncd.errors import EXIT_BUSY, EXIT_HELD, EXIT_PARTIAL, EXIT_UNPROVEN, SourceError, gravest
 from syncd.ledger import Ledger, records
 from syncd.models import DocumentKey, Hold, Plan, Waiting
-from syncd.observe import Observation
+from syncd.observe import STILL_BEING_WRITTEN, Observation
 from syncd.progress import Progress
 
 _COUNTS = ("uploaded", "verified", "replaced", "moved", "retired", "deleted", "quarantined", "held", "unchanged")
-STILL_WRITTEN = "the file is still being written"
 
 
 @dataclass(slots=True)
@@ -65,6 +64,7 @@ class Outcome:
     unproven: dict[DocumentKey, str]
     timings: dict[str, float]
     verdicts: dict[str, int] = field(default_factory=dict)
+    written: dict[str, frozenset[str]] = field(default_factory=dict)  # source -> paths on disk, still being written
 
     @property
     def exit_code(self) -> int:
@@ -76,7 +76,7 @@ def still_waiting(plan: Plan, observations: Iterable[Observation], state: PassSt
     """Every document with work left, and why it was not done."""
     waiting = list(plan.waiting)
     for observation in observations:
-        waiting += observation.unsettled
+        waiting += observation.waiting
     return waiting + [Waiting(key, reason) for key, reason in state.put_off.items() if key not in state.unproven]
 
 
@@ -125,7 +125,7 @@ def outcome(
         codes.add(EXIT_HELD)
     if state.unproven:
         codes.add(EXIT_UNPROVEN)
-    if any(w.reason.startswith(STILL_WRITTEN) for w in waiting):
+    if any(w.reason.startswith(STILL_BEING_WRITTEN) for w in waiting):
         codes.add(EXIT_BUSY)
     codes |= {error.exit_code for error in state.troubles.values()}
     return Outcome(
@@ -137,4 +137,9 @@ def outcome(
         unproven=dict(state.unproven),
         timings=timings,
         verdicts=dict(progress.verdicts),
+        written={
+            name: frozenset(snapshot.disk_name for snapshot in o.unsettled)
+            for name, o in observations.items()
+            if o.unsettled
+        },
     )

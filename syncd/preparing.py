@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,17 +15,30 @@ from syncd.fastgpt.client import Client
 from syncd.ledger import Ledger, records, remote
 from syncd.logs import get_logger
 from syncd.passing import PassState
-from syncd.work import SourceState
+from syncd.work import SourceState, Uploads
 
 log = get_logger(__name__)
 
 
 @dataclass(slots=True)
+class Known:
+    """What an engine has looked at on the server in its life; one pass at a time looks."""
+
+    surveyed: set[str] = field(default_factory=set)  # datasets
+    ready: set[str] = field(default_factory=set)  # sources
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    looks: int = 0  # how often a survey ended
+
+
+@dataclass(slots=True)
 class Preparer:
-    """Remembers for the life of an engine what was looked at.
+    """Binds and surveys on behalf of one pass.
 
     Args:
         patiently: repeats idempotent work until the server lets it through.
+        known: what was looked at already.
+        uploads: the limit for uploads; a survey waits until none is being sent.
+        adopted: told of sources of which collections were taken in.
     """
 
     client: Client
@@ -34,8 +48,9 @@ class Preparer:
     now: Callable[[], float]
     state: PassState
     patiently: Callable[[Callable[[], Awaitable[Any]]], Awaitable[Any]]
-    surveyed: set[str] = field(default_factory=set)
-    ready: set[str] = field(default_factory=set)
+    known: Known
+    uploads: Uploads
+    adopted: Callable[[set[str]], None]
 
     def survey_due(self) -> bool:
         """Whether the datasets must be looked at although the disk asks for nothing.
@@ -59,13 +74,25 @@ class Preparer:
 
     async def prepare(self, wanted: Iterable[str]) -> bool:
         """Bind and survey what is wanted; returns whether the plan has to be made again."""
+        wanted = set(wanted)
+        if not self.survey_due() and wanted <= self.known.ready:
+            return False
+        before = self.known.looks
+        async with self.known.lock:
+            if self.known.looks != before:
+                return True  # another pass has looked meanwhile, and may have taken something in
+            again = await self._prepare(wanted)
+            self.known.looks += 1
+            return again
+
+    async def _prepare(self, wanted: set[str]) -> bool:
         due = self.survey_due()
         if due:
-            self.surveyed.clear()
-            self.ready.clear()
-            wanted = self.sources
+            self.known.surveyed.clear()
+            self.known.ready.clear()
+            wanted = set(self.sources)
         again = due
-        for name in sorted(set(wanted) - self.ready - set(self.state.troubles)):
+        for name in sorted(wanted - self.known.ready - set(self.state.troubles)):
             state = self.sources[name]
             try:
                 moved = name in self.rebound([name])
@@ -76,15 +103,16 @@ class Preparer:
                 self.trouble(name, error)
                 again = True
             else:
-                self.ready.add(name)
+                self.known.ready.add(name)
         if due:
             await self.ledger.commit("surveyed", remote.forget_survey)
         return again
 
     async def look_again(self) -> bool:
         """Survey what was surveyed before once more; returns whether anything was found."""
-        self.surveyed.clear()
-        names, self.ready = set(self.ready), set()
+        self.known.surveyed.clear()
+        names = set(self.known.ready)
+        self.known.ready.clear()
         return await self.prepare(names)
 
     def trouble(self, name: str, error: SourceError) -> None:
@@ -93,7 +121,7 @@ class Preparer:
         log.error("source.trouble", source=name, error=error.message, hint=error.hint)
 
     async def _survey(self, state: SourceState) -> bool:
-        if state.dataset_id in self.surveyed:
+        if state.dataset_id in self.known.surveyed:
             return False
         for other in self.sources.values():
             row = remote.source(self.ledger.conn, other.config.name)
@@ -104,8 +132,9 @@ class Preparer:
             for s in self.sources.values()
             if s.dataset_id == state.dataset_id or s.config.dataset in (state.config.dataset, state.dataset_id)
         ]
-        survey: Survey = await self.patiently(lambda: self.auditor.survey(state.dataset_id, feeding))
-        self.surveyed.add(state.dataset_id)
+        async with self.uploads.none():  # what is being sent would look like something that nobody knows
+            survey: Survey = await self.patiently(lambda: self.auditor.survey(state.dataset_id, feeding))
+        self.known.surveyed.add(state.dataset_id)
         for name, ledger in survey.rivals.items():
             self.trouble(name, rival_error(name, ledger))
         for path, collection_id in survey.unclaimed:
@@ -122,7 +151,7 @@ class Preparer:
                 ),
             )
         if survey.adopted:
-            self.state.adopting |= {s.config.name for s in feeding}
+            self.adopted({s.config.name for s in feeding})
         return survey.changed or bool(survey.rivals)
 
 

@@ -31,6 +31,12 @@ class Progress:
     touched: set[DocumentKey] = field(default_factory=set)  # documents on disk that had work
     resent: set[tuple[str, str | None]] = field(default_factory=set)
 
+    def begin(self) -> None:
+        """Forget what the pass before counted."""
+        self.counts.clear()
+        self.verdicts.clear()
+        self.touched.clear()
+
     def count(self, what: str, key: DocumentKey, detail: str = "") -> None:
         """One document more reached ``what``."""
         self.counts[what] += 1

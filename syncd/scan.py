@@ -20,6 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from syncd import listing
+from syncd.aim import Aim
 from syncd.ignore import IGNORE_FILE, Rules
 from syncd.models import FileSnapshot, KnownFile, RootState
 from syncd.sift import Folder, Sieve, join, with_ignore_file
@@ -102,6 +103,7 @@ def scan(
     max_size: int,
     now_ns: Callable[[], int],
     inspect: frozenset[str] = frozenset(),
+    aim: Aim | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> ScanResult:
     """Compare the tree below ``root`` with what is known of it.
@@ -114,6 +116,7 @@ def scan(
         max_size: bytes; larger files are ``TOO_LARGE``.
         now_ns: the clock that stamps the files, nanoseconds since the epoch.
         inspect: directories to look into even if their signature is equal.
+        aim: look at this part of the tree only; ``missing`` then speaks of the directories looked into alone.
         stop: asked once for each directory.
 
     Nothing on the disk makes it raise: a bad root is a ``RootState``, a bad directory is ``unreadable``.
@@ -131,7 +134,7 @@ def scan(
             result.unreadable.append(("", reason(error)))
     else:
         result.device, result.inode = _identity(fd)
-        _Scan(sieve, known, inspect, stop, result).run(_Frame(fd, Folder("", "", "", rules), base))
+        _Scan(sieve, known, inspect, aim, stop, result).run(_Frame(fd, Folder("", "", "", rules), base))
     result.changed.sort(key=lambda snapshot: snapshot.disk_name)
     result.missing.sort()
     result.finished_ns = now_ns()
@@ -145,6 +148,7 @@ class _Scan:
     sieve: Sieve
     known: KnownTree
     inspect: frozenset[str]
+    aim: Aim | None
     stop: Callable[[], bool]
     result: ScanResult
     read: set[str] = field(default_factory=set)  # what is known in a directory that was not read is missing
@@ -169,7 +173,7 @@ class _Scan:
                 _close(frame)
         if result.stopped:
             result.missing.clear()
-        elif result.root is RootState.OK:
+        elif result.root is RootState.OK and self.aim is None:
             self._find_missing_directories()
             if not result.in_scope and self.known.directories:
                 result.root = RootState.EMPTY
@@ -195,6 +199,8 @@ class _Scan:
         if self.stop():
             result.stopped = True
             return
+        if self.aim is not None and not self.aim.covers(rel) and self._pass_through(frame, self.aim):
+            return
         try:
             seen = listing.read(frame.fd, lambda name: inside(result.resolved, join(rel, name)) is not None)
             if IGNORE_FILE in seen.names or any(link.name == IGNORE_FILE for link in seen.links):
@@ -212,12 +218,36 @@ class _Scan:
             result.skipped["special"] += seen.special
         if seen.directories:
             frame.pending = self._enter(frame.folder, seen.directories)
+        if self.aim is not None and not self.aim.inside_tree(rel):
+            wanted = self.aim.steps(rel)
+            frame.pending = [step for step in frame.pending if step[0] in wanted]
+            if not self.aim.covers(rel):
+                return
         signature = seen.signature(frame.salt)
         stored = self.known.signatures.get(rel)
         if stored is not None and stored[0] == signature and rel not in self.inspect:
             result.in_scope += stored[1]
         else:
             self._look_into(frame.folder, seen, signature)
+
+    def _pass_through(self, frame: _Frame, aim: Aim) -> bool:
+        """Go on to the directories below without listing this one; False when their names must be compared first.
+
+        Names in ASCII come first in byte order, so no sibling can take a document's path from them.
+        """
+        names = aim.steps(frame.folder.rel)
+        if not all(name.isascii() for name in names):
+            return False
+        try:
+            os.stat(IGNORE_FILE, dir_fd=frame.fd)
+        except FileNotFoundError:
+            pass
+        except OSError:
+            return False  # the listing says what is wrong
+        else:
+            return False  # its rules are read together with the listing
+        frame.pending = self._enter(frame.folder, sorted(names))
+        return True
 
     def _push(self, frame: _Frame) -> None:
         """Put a directory on the stack; let go of the descriptor that is one too many."""

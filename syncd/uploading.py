@@ -79,6 +79,7 @@ class Uploading:
         if body.whole is not None:
             tools.progress.sent(outgoing.size)
         await tools.ledger.commit("uploaded", lambda db: moves.identified(db, revision, collection_id, tools.now()))
+        tools.taken_at[0] = asyncio.get_running_loop().time()
         tools.progress.count("uploaded", key)
         await tools.hide(revision, collection_id)
 
@@ -121,17 +122,17 @@ class Uploading:
             raise Gone("the file vanished")
         folder_id = tools.folders.known(source.dataset_id, source.folder_of(action.key.path))
         with tools.progress.training():
-            await self._trained(source, folder_id, revision)
+            await self._trained(source, action.key, folder_id, revision)
         material = await tools.material(source, snapshot, revision)
         weak = await tools.prover.compare(revision.collection_id, material)
         await tools.ledger.commit("flip_intent", lambda db: moves.begin_flip(db, revision, weak))
 
-    async def _trained(self, source: SourceState, folder_id: str | None, revision: Revision) -> None:
+    async def _trained(self, source: SourceState, key: DocumentKey, folder_id: str | None, revision: Revision) -> None:
         """Wait for the training; a failure counts only while the dataset works otherwise (rule 6)."""
         tools = self.tools
         assert revision.collection_id is not None  # noqa: S101
         try:
-            await tools.unless_stopped(tools.training.wait(source.dataset_id, folder_id, revision.collection_id))
+            await tools.unless_stopped(tools.training.wait(source.dataset_id, folder_id, revision.collection_id), key)
         except Permanent as error:
             if error.code not in _OF_THE_DATASET:
                 raise
@@ -158,7 +159,7 @@ class Uploading:
         if revision.absences + 1 < LOOKS or waited < LOOK_FOR:
             left = max(LOOK_FOR - waited, 0.0)
             pause = max(1.0, left / max(LOOKS - 1 - revision.absences, 1)) + 0.01
-            await tools.unless_stopped(asyncio.sleep(pause))
+            await tools.unless_stopped(asyncio.sleep(pause), action.key)
             return
         if snapshot is None or snapshot.content != revision.content:
             await self._never_sent(revision)

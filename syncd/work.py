@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import math
 import os
 import posixpath
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from syncd.claims import Claims
 from syncd.config import Config, Source
 from syncd.convert import ChangedWhileReading, Outgoing, prepare
 from syncd.errors import Permanent, SyncdError, Unavailable
@@ -96,13 +99,37 @@ def source_state(source: Source, config: Config) -> SourceState:
     )
 
 
+class Uploads(asyncio.Semaphore):
+    """At most ``limit`` uploads at a time."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit)
+        self._limit = limit
+
+    @contextlib.asynccontextmanager
+    async def none(self) -> AsyncIterator[None]:
+        """While inside, nothing is sent; for one caller at a time."""
+        held = 0
+        try:
+            while held < self._limit:
+                await self.acquire()
+                held += 1
+            yield
+        finally:
+            for _ in range(held):
+                self.release()
+
+
 @dataclass(slots=True)
 class Tools:
     """Everything an action needs.
 
     Args:
         run: runs blocking work elsewhere (``asyncio.to_thread``).
-        stopping: set when somebody asked to stop.
+        stopping: set when somebody asked to stop, or the pass is to end.
+        claims: which pass works on which document.
+        owner: the pass.
+        look_again: called with a source that is to be looked at as a whole again.
     """
 
     client: Client
@@ -111,30 +138,40 @@ class Tools:
     training: TrainingWatch
     prover: Prover
     sources: dict[str, SourceState]
-    uploads: asyncio.Semaphore
+    uploads: Uploads
     now: Callable[[], float]
     run: Callable[..., Awaitable[Any]]
     progress: Progress
     stopping: asyncio.Event
+    claims: Claims
+    owner: object = None
+    look_again: Callable[[str], None] = lambda _source: None
+    taken_at: list[float] = field(default_factory=lambda: [-math.inf])  # when the server took an upload, by the loop
     materials: dict[str, Material] = field(default_factory=dict)  # by revision, while it is under way
 
-    async def unless_stopped(self, work: Coroutine[Any, Any, T]) -> T:
-        """Wait for ``work``, but not past a stop; for waits that leave nothing half done.
+    async def unless_stopped(self, work: Coroutine[Any, Any, T], key: DocumentKey | None = None) -> T:
+        """Wait for ``work``, but not past a stop or news of the document; for waits that leave nothing half done.
 
         Raises:
-            Stopped: somebody asked to stop first.
+            Stopped: somebody asked to stop first, or the file says something newer.
         """
+        newer = None if key is None else self.claims.newer(key)
         task = asyncio.ensure_future(work)
-        stop = asyncio.ensure_future(self.stopping.wait())
+        stops = [asyncio.ensure_future(event.wait()) for event in (self.stopping, newer) if event is not None]
         try:
-            await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({task, *stops}, return_when=asyncio.FIRST_COMPLETED)
             if task.done():
                 return task.result()
-            raise Stopped("somebody asked to stop")
+            raise Stopped("somebody asked to stop, or the file changed")
         finally:
-            task.cancel()
-            stop.cancel()
-            await asyncio.gather(task, stop, return_exceptions=True)
+            for each in (task, *stops):
+                each.cancel()
+            await asyncio.gather(task, *stops, return_exceptions=True)
+
+    def outdated(self, key: DocumentKey) -> bool:
+        """Whether another pass saw something newer of a document that this one works on."""
+        newer = self.claims.newer(key)
+        return newer is not None and newer.is_set()
 
     async def prepare(self, source: SourceState, snapshot: FileSnapshot) -> Outgoing:
         """The file as it is sent.

@@ -66,7 +66,7 @@ async def _plan(config: Config, names: list[str] | None) -> tuple[Plan, list[Wai
         try:
             async with make_client(config) as client:
                 made, observations = await Engine(config, ledger, client).plan(names)
-            waiting = [*made.waiting, *(w for o in observations for w in o.unsettled)]
+            waiting = [*made.waiting, *(w for o in observations for w in o.waiting)]
             return made, waiting, ledger.id if known else "", plans.estimate(config, made)
         finally:
             ledger.close()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from sqlite_utils import Database, Migrations
 
 APPLICATION_ID = 0x53594E43  # "SYNC", so that `file ledger.db` and we recognise it
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 migrations = Migrations("syncd")
 
@@ -17,7 +17,17 @@ migrations = Migrations("syncd")
 @migrations(name="m001_initial")
 def m001_initial(db: Database) -> None:
     """The tables of version 1."""
-    for statement in _M001.split(";\n"):
+    _execute(db, _M001)
+
+
+@migrations(name="m002_service")
+def m002_service(db: Database) -> None:
+    """What a service needs: requests of persons, the last runs of jobs, passes that did something."""
+    _execute(db, _M002)
+
+
+def _execute(db: Database, script: str) -> None:
+    for statement in script.split(";\n"):
         if statement.strip():
             db.execute(statement)
 
@@ -212,4 +222,33 @@ create table runs (
     exit_code integer,
     counts text not null default '{}'
 ) strict;
+"""
+
+_M002 = """
+create table requests (                     -- what a person asks of the engine that runs (rule 34)
+    id integer primary key,
+    at real not null,
+    kind text not null,
+    arguments text not null,                -- JSON object
+    taken_at real,
+    done_at real,
+    exit_code integer,                      -- 0: done; else why not, as the command would exit
+    answer text not null default '{}'       -- JSON object
+) strict;
+create index requests_open on requests (id) where done_at is null;
+
+create table jobs (name text primary key, fired_at real not null) strict, without rowid;
+
+drop table runs;
+create table runs (                         -- passes of the service that did something
+    id integer primary key,
+    at real not null,
+    seconds real not null,
+    sources text not null,                  -- JSON list
+    whole integer not null,                 -- 0: a few paths were looked at
+    counts text not null                    -- JSON object
+) strict;
+
+create index events_at on events (at);
+create index proofs_at on proofs (at);
 """

@@ -12,6 +12,7 @@ import fcntl
 import os
 import socket
 import sqlite3
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -112,11 +113,18 @@ class Ledger:
             return
         db = Database(self.conn, execute_plugins=False)
         if schema.migrations.pending(db):
+            self._keep_copy(version)
             with self.transaction("migrate"):
                 schema.migrations.apply(db)
                 self.conn.execute(f"pragma application_id = {schema.APPLICATION_ID}")
                 self.conn.execute(f"pragma user_version = {schema.SCHEMA_VERSION}")
                 self.conn.execute("insert or ignore into meta values ('ledger_id', ?)", (str(uuid.uuid4()),))
+
+    def _keep_copy(self, version: int) -> None:
+        """Before an older ledger is changed: a way back to the program that wrote it."""
+        copy = self.path.with_name(f"{self.path.name}.schema-{version}.bak")
+        if version and not copy.exists():
+            self.backup(copy)
 
     def _version(self) -> int:
         return int(self.conn.execute("pragma user_version").fetchone()[0])
@@ -220,6 +228,10 @@ class Ledger:
             self.conn.execute("update sources set adopted_at = null")
         self.id = self.meta("ledger_id")
 
+    def data_version(self) -> int:
+        """A number that changes when another process has written (SQLite's ``data_version``); costs no disk access."""
+        return int(self.conn.execute("pragma data_version").fetchone()[0])
+
     def reader(self) -> sqlite3.Connection:
         """A read-only connection of its own, for a scan in another thread."""
         return sqlite3.connect(
@@ -235,9 +247,8 @@ class Ledger:
         if target.exists():
             raise LedgerError(f"{target} exists already", hint="name a file that does not exist yet")
         try:
-            # SQLite takes the copying itself for writing; a file opened read-only stays so all the same.
-            self.conn.execute("pragma query_only = off")
-            Database(self.conn, execute_plugins=False).execute("vacuum into ?", (str(target),))
+            with contextlib.closing(self.reader()) as conn:  # of its own, so that a thread can do it
+                Database(conn, execute_plugins=False).execute("vacuum into ?", (str(target),))
             copy = sqlite3.connect(target, isolation_level=None)
             copy.execute("insert or replace into meta values ('is_backup', '1')")
             copy.close()
@@ -271,23 +282,54 @@ def damaged(path: Path, error: object) -> LedgerError:
     )
 
 
-def _lock(path: Path) -> int:
-    lock_path = path.with_name(path.name + ".lock")
+def _try_lock(handle: int) -> bool:
+    # Whoever only asks who holds it holds it for a moment.
+    for pause in (0.05, 0.1, 0.2, None):
+        with contextlib.suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        if pause is not None:
+            time.sleep(pause)
+    return False
+
+
+def holder(path: Path) -> str:
+    """Who holds the ledger's lock, as it wrote itself down ("pid 812 on host"); "" when nobody does."""
     try:
-        handle = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        handle = os.open(_lock_path(path), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return ""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return os.pread(handle, 200, 0).decode(errors="replace").strip() or "another process"
+    else:
+        return ""
+    finally:
+        os.close(handle)
+
+
+def own_name() -> str:
+    """This process as it writes itself into the lock."""
+    return f"pid {os.getpid()} on {socket.gethostname()}"
+
+
+def _lock_path(path: Path) -> Path:
+    return path.with_name(path.name + ".lock")
+
+
+def _lock(path: Path) -> int:
+    try:
+        handle = os.open(_lock_path(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise LedgerError(
             f"cannot write beside the ledger {path}: {error.strerror}",
             hint="set [ledger] path to a place that this user may write",
         ) from error
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
+    if not _try_lock(handle):
         holder = os.pread(handle, 200, 0).decode(errors="replace").strip() or "another process"
         os.close(handle)
-        raise BusyError(
-            f"the ledger {path} is in use by {holder}", hint="wait until it has finished, or stop it"
-        ) from error
+        raise BusyError(f"the ledger {path} is in use by {holder}", hint="wait until it has finished, or stop it")
     os.ftruncate(handle, 0)
-    os.pwrite(handle, f"pid {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+    os.pwrite(handle, f"{own_name()}\n".encode(), 0)
     return handle

@@ -40,9 +40,47 @@ def known_tree(
     directories += [
         name for name, id_ in ids.items() if name not in signatures and conn.execute(holds, (id_,)).fetchone()
     ]
+    files = _files(conn, ids.get, settings_of, placement_of)
+    return KnownTree(signatures=signatures, directories=directories, files=files)
 
+
+def known_part(
+    conn: sqlite3.Connection, source: str, settings_of: Callable[[str], str], placement_of: Callable[[str], str]
+) -> KnownTree:
+    """The memory of one source for a look at few directories: asked directory by directory, signatures left aside."""
+    files = _files(conn, _find_in(conn, source), settings_of, placement_of)
+    return KnownTree(signatures={}, directories=(), files=files)
+
+
+def _find_in(conn: sqlite3.Connection, source: str) -> Callable[[str], int | None]:
+    def find(directory: str) -> int | None:
+        row = conn.execute(
+            "select id from directories where source = ? and path = ?", (source, os.fsencode(directory))
+        ).fetchone()
+        return None if row is None else int(row[0])
+
+    return find
+
+
+def knows_below(conn: sqlite3.Connection, source: str, path: str) -> bool:
+    """Whether documents are known in a directory or below it, by its path as the disk spells it."""
+    raw = os.fsencode(path)
+    row = conn.execute(
+        "select 1 from directories x join documents d on d.directory = x.id where x.source = ? and d.gone = 0"
+        " and (x.path = ? or (x.path > ? and x.path < ?)) limit 1",
+        (source, raw, raw + b"/", raw + b"0"),  # "0" follows "/"
+    ).fetchone()
+    return row is not None
+
+
+def _files(
+    conn: sqlite3.Connection,
+    id_of: Callable[[str], int | None],
+    settings_of: Callable[[str], str],
+    placement_of: Callable[[str], str],
+) -> Callable[[str], Mapping[str, KnownFile]]:
     def files(directory: str) -> Mapping[str, KnownFile]:
-        directory_id = ids.get(directory)
+        directory_id = id_of(directory)
         if directory_id is None:
             return {}
         return {
@@ -61,7 +99,7 @@ def known_tree(
             )
         }
 
-    return KnownTree(signatures=signatures, directories=directories, files=files)
+    return files
 
 
 def observe(conn: sqlite3.Connection, seen: Iterable[tuple[FileSnapshot, bool]], now: float) -> None:

@@ -68,7 +68,7 @@ def fill_ledger(config_path: Path) -> None:
     async def inline(function, *args):  # type: ignore[no-untyped-def]
         return function(*args)
 
-    observer = Observer(ledger, time.time, inline, lambda: False)
+    observer = Observer(ledger, time.time, inline)
     result = observer._scan(state)
     from dataclasses import replace
 

@@ -1,0 +1,121 @@
+"""Who works on which document: one pass at a time, while passes run side by side.
+
+A pass claims a document when it plans work for it, and frees it when that work has come to rest. A later pass that
+finds a document claimed leaves it alone and says what it saw; the one that holds the claim hears of it at its next
+safe point, and whoever listens is told once the document is free.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+
+from syncd.models import Content, DocumentKey
+
+
+@dataclass(slots=True)
+class _Claim:
+    owner: object
+    number: int
+    content: Content | None  # what the disk says of it, as the owner saw it; None: its file is gone
+    vanished: bool
+    newer: asyncio.Event = field(default_factory=asyncio.Event)  # the disk says something newer of it
+    freed: asyncio.Event = field(default_factory=asyncio.Event)
+    left: str = ""  # why the work on it did not come to its end
+
+
+@dataclass(slots=True)
+class Claims:
+    """The claims of all passes of one engine.
+
+    Attributes:
+        freed: told of each document of which somebody saw something newer while it was claimed.
+    """
+
+    freed: Callable[[DocumentKey], None] = lambda _key: None
+    _held: dict[DocumentKey, _Claim] = field(default_factory=dict)
+    _first: dict[object, int] = field(default_factory=dict)  # pass -> number of the first claim after it began
+    _count: int = 0
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def keys(self) -> list[DocumentKey]:
+        """The documents that are being worked on."""
+        return list(self._held)
+
+    def begin(self, owner: object) -> None:
+        """A pass begins: what others hold now is earlier than what it does."""
+        self._first[owner] = self._count
+
+    def take(self, key: DocumentKey, owner: object, content: Content | None, *, vanished: bool = False) -> bool:
+        """Claim a document; False when another pass holds it.
+
+        If that one saw other content, it hears of it and stops at its next safe point.
+
+        Args:
+            key: the document.
+            owner: the pass.
+            content: what the disk says of it; ``None`` when its file is gone.
+            vanished: nothing of it is waited for before other vanished files may go.
+        """
+        held = self._held.get(key)
+        if held is None:
+            self._held[key] = _Claim(owner, self._count, content, vanished)
+            self._count += 1
+            return True
+        if held.owner is owner:
+            held.content, held.vanished = content, vanished
+            return True
+        if held.content != content:
+            held.newer.set()
+        return False
+
+    async def wrest(self, key: DocumentKey, owner: object) -> None:
+        """Claim a document for a person's decision: whoever works on it stops at its next safe point."""
+        while not self.take(key, owner, None):
+            held = self._held[key]
+            held.newer.set()
+            await held.freed.wait()
+
+    def newer(self, key: DocumentKey) -> asyncio.Event | None:
+        """The event that tells that somebody saw something newer of a claimed document."""
+        held = self._held.get(key)
+        return None if held is None else held.newer
+
+    def free(self, key: DocumentKey, owner: object, left: str = "") -> None:
+        """Give a document back; ``left`` says why its work did not come to an end. Not ours: nothing happens."""
+        held = self._held.get(key)
+        if held is None or held.owner is not owner:
+            return
+        del self._held[key]
+        held.left = left
+        held.freed.set()
+        if held.newer.is_set():
+            self.freed(key)
+
+    def end(self, owner: object) -> None:
+        """A pass ends: give back whatever it still holds."""
+        for key in [key for key, held in self._held.items() if held.owner is owner]:
+            self.free(key, owner, "its pass ended")
+        self._first.pop(owner, None)
+
+    async def settled(self, owner: object, source: str, refused: Collection[DocumentKey]) -> tuple[int, str]:
+        """Wait for what other passes began in a source before this one did, and for what they refused it.
+
+        Returns:
+            How many documents were waited for, and why one of them came to nothing ("" when all went well).
+        """
+        first = self._first.get(owner, self._count)
+        claims = [
+            held
+            for key, held in self._held.items()
+            if key.source == source
+            and held.owner is not owner
+            and not held.vanished
+            and (held.number < first or key in refused)
+        ]
+        for claim in claims:
+            await claim.freed.wait()
+        return len(claims), next((claim.left for claim in claims if claim.left), "")

@@ -1,0 +1,318 @@
+"""One pass: observe, plan, apply, until nothing is left to do.
+
+Passes of one engine may run side by side, over whole sources or over a few paths of one. A document is worked on by
+one of them at a time (``claims``) and followed step by step: after each action the planner is asked again what the
+document needs next. Only a pass that looked at a whole source takes anything away, and only one at a time does so for
+a source, so that the firewall has counted what the others took.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+
+from syncd.apply import Applier, Stopped, Tools
+from syncd.audit import Auditor
+from syncd.blaming import Blame
+from syncd.carrying import Carrier
+from syncd.errors import EXIT_UNPROVEN
+from syncd.following import Follower
+from syncd.gate import Gate
+from syncd.logs import get_logger
+from syncd.models import AnyAction, DocumentKey, FileSnapshot, Move, Plan, Retire
+from syncd.observe import Observation, Observer
+from syncd.passing import Outcome, PassState, keep_notes, outcome, still_waiting
+from syncd.plan import make
+from syncd.preparing import Known, Preparer
+from syncd.progress import Progress
+
+log = get_logger(__name__)
+
+_MOST_ROUNDS = 200
+
+
+@dataclass(slots=True)
+class Shared:
+    """What all passes of one engine have in common.
+
+    Attributes:
+        tools: what actions need; each pass has its own progress and its own stop in it.
+        vanishing: source -> the pass that takes vanished files of it away.
+        turned_away: sources whose vanished files a pass saw while another one had them.
+        live: the passes that run.
+    """
+
+    tools: Tools
+    observer: Observer
+    auditor: Auditor
+    known: Known
+    max_attempts: int
+    vanishing: dict[str, Pass] = field(default_factory=dict)
+    turned_away: set[str] = field(default_factory=set)
+    live: list[Pass] = field(default_factory=list)
+
+
+class Pass:
+    """One pass over some sources.
+
+    Args:
+        shared: what it has in common with the other passes of the engine.
+        names: the sources.
+        gate: waits for the server.
+        progress: filled in on the way.
+        paths: source -> paths on disk to look at; a source that is not in it is looked at as a whole.
+        wait: wait for files that are still being written.
+    """
+
+    def __init__(
+        self,
+        shared: Shared,
+        names: Iterable[str],
+        *,
+        gate: Gate,
+        progress: Progress,
+        paths: Mapping[str, frozenset[str]] | None = None,
+        wait: bool = True,
+    ) -> None:
+        self.names = list(names)
+        self.progress = progress
+        self.stopping = asyncio.Event()
+        self._shared = shared
+        self._gate = gate
+        self._paths = dict(paths or {})
+        self._wait = wait
+        self._refused: set[DocumentKey] = set()
+        self.state = PassState()
+        tools = replace(shared.tools, progress=progress, stopping=self.stopping, owner=self)
+        self._tools = tools
+        applier = Applier(tools)
+        self.blame = Blame(
+            tools=tools,
+            applier=applier,
+            state=self.state,
+            gate=lambda: self._gate,
+            report=lambda name, error: self._preparer.trouble(name, error),
+            max_attempts=shared.max_attempts,
+        )
+        follower = Follower(
+            tools=tools,
+            applier=applier,
+            state=self.state,
+            blame=self.blame,
+            exists=lambda key: shared.observer.exists(key, tools.sources[key.source]),
+        )
+        self._carrier = Carrier(tools, applier, follower, self.state)
+        self._preparer = Preparer(
+            client=tools.client,
+            ledger=tools.ledger,
+            auditor=shared.auditor,
+            sources=tools.sources,
+            now=tools.now,
+            state=self.state,
+            patiently=self.blame.unless_stopped,
+            known=shared.known,
+            uploads=tools.uploads,
+            adopted=self._adopted,
+        )
+
+    async def run(self, limit: float | None = None) -> Outcome:
+        """Go on until nothing is left to do: verified, quarantined or held.
+
+        Args:
+            limit: seconds for the whole pass; ``None`` is no limit.
+
+        Raises:
+            ServerError: the server's trouble outlasted the gate's patience, or waiting does not cure it.
+            LedgerError: the ledger cannot be used any more.
+        """
+        loop = asyncio.get_running_loop()
+        timer = None if limit is None else loop.call_later(max(limit, 0.0), self._time_is_up)
+        self._shared.live.append(self)
+        self._tools.claims.begin(self)
+        try:
+            return await self._run()
+        finally:
+            if timer is not None:
+                timer.cancel()
+            self._shared.live.remove(self)
+            self._let_vanish()
+            self._tools.claims.end(self)
+
+    async def _run(self) -> Outcome:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        tools = self._tools
+        observations: dict[str, Observation] = {}
+        plan = Plan()
+        scanning = 0.0
+        for round_ in range(_MOST_ROUNDS):
+            self.progress.phase = "scanning"
+            observations = {}
+            for name in self.names:
+                if name not in self.state.troubles:
+                    observations[name] = await self._observe(name)
+                    scanning += observations[name].scan_seconds
+                    if round_ == 0:
+                        self._name_skipped(name, observations[name])
+            plan = self._plan(observations)
+            if self.stopping.is_set():
+                break
+            if not self._work(plan):
+                with suppress(Stopped):
+                    if await self._last_look():
+                        continue
+                break
+            self.progress.phase = "looking at the server"
+            try:
+                if await self._preparer.prepare(self._wanted(plan)):
+                    continue
+                await self._carrier.carry_out(plan, observations, self._wait_for_others)
+            except Stopped:
+                break
+            finally:
+                self._let_vanish()
+            if not self._paths:
+                await self._carrier.tidy(self.names, self._preparer.known.ready)
+            log.debug("round.done", round=round_, actions=len(plan.actions))
+        for name, observation in observations.items():
+            await self._shared.observer.finish(tools.sources[name], observation)
+        waiting = still_waiting(plan, observations.values(), self.state)
+        whole = {name: o for name, o in observations.items() if not o.partial and name not in self._shared.vanishing}
+        await keep_notes(tools.ledger, tools.now(), plan, whole, waiting)
+        timings = {"scan": round(scanning, 6), "total": round(loop.time() - began, 6)}
+        return outcome(tools.ledger, self.progress, self.state, plan, observations, waiting, timings)
+
+    async def _observe(self, name: str) -> Observation:
+        """Look at the paths that were named; at the whole source when these alone cannot say what is so."""
+        observer, state = self._shared.observer, self._tools.sources[name]
+        paths = self._paths.get(name)
+        if paths is not None:
+            observation = await observer.look(state, paths, stop=self.stopping.is_set)
+            if observation is not None:
+                return observation
+            del self._paths[name]
+        return await observer.observe(state, wait=self._wait, stop=self.stopping.is_set)
+
+    def _name_skipped(self, name: str, observation: Observation) -> None:
+        """Files of formats that nobody reads are no documents, but they are not passed over in silence."""
+        for path in observation.result.unread:
+            self.progress.tell("skipped", DocumentKey(name, path), "nobody reads its format")
+
+    def _time_is_up(self) -> None:
+        self.state.codes.add(EXIT_UNPROVEN)
+        self.stopping.set()
+
+    # ------------------------------------------------------------ the plan, and what of it is ours to do
+
+    def _plan(self, observations: dict[str, Observation]) -> Plan:
+        adopting = self.state.adopting
+        views = [
+            replace(o.view, unresolved=self._unresolved(name, o), adopting=name in adopting)
+            for name, o in observations.items()
+        ]
+        plan = make(views, self._tools.now())
+        snapshots = {
+            DocumentKey(name, path): snapshot
+            for name, o in observations.items()
+            for path, snapshot in o.snapshots.items()
+        }
+        plan = self._one_at_a_time(plan)
+        self._refused.clear()
+        actions = tuple(a for a in plan.actions if a.key not in self.state.put_off and self._claim(a, snapshots))
+        waiting = tuple(w for w in plan.waiting if w.until is None or self._take(w.key, snapshots))
+        return replace(plan, actions=actions, waiting=waiting)
+
+    def _one_at_a_time(self, plan: Plan) -> Plan:
+        """Leave what vanished from a source to the pass that is at it: the firewall counts what was taken."""
+        vanishing = self._shared.vanishing
+        busy = {name for name in self.names if vanishing.get(name, self) is not self}
+        going = {a.key.source for a in plan.actions if isinstance(a, Retire) and a.vanished}
+        self._shared.turned_away |= going & busy
+        vanishing.update(dict.fromkeys(going - busy, self))
+        if not busy:
+            return plan
+        return replace(
+            plan,
+            actions=tuple(
+                a for a in plan.actions if not (isinstance(a, Retire) and a.vanished and a.key.source in busy)
+            ),
+            holds=tuple(hold for hold in plan.holds if hold.source not in busy),
+        )
+
+    def _let_vanish(self) -> None:
+        """Whoever was turned away from a source's vanished files may look again."""
+        mine = [name for name, owner in self._shared.vanishing.items() if owner is self]
+        for name in mine:
+            del self._shared.vanishing[name]
+            if name in self._shared.turned_away:
+                self._shared.turned_away.discard(name)
+                self._tools.look_again(name)
+
+    def _claim(self, action: AnyAction, snapshots: Mapping[DocumentKey, FileSnapshot]) -> bool:
+        vanished = isinstance(action, Retire) and action.vanished
+        if isinstance(action, Move) and action.origin != action.key:
+            origin = self._take(action.origin, snapshots, vanished=True)
+            if not origin:
+                return False
+        return self._take(action.key, snapshots, vanished=vanished)
+
+    def _take(self, key: DocumentKey, snapshots: Mapping[DocumentKey, FileSnapshot], *, vanished: bool = False) -> bool:
+        snapshot = snapshots.get(key)
+        content = None if snapshot is None else snapshot.content
+        taken = self._tools.claims.take(key, self, content, vanished=vanished)
+        if not taken:
+            self._refused.add(key)
+        return taken
+
+    async def _wait_for_others(self, source: str) -> bool:
+        """Before vanished files go: have other passes bring to an end what they began earlier (rule 17).
+
+        Returns:
+            Whether there was something to wait for; then the disk is to be looked at again first.
+        """
+        waited, left = await self._tools.unless_stopped(self._tools.claims.settled(self, source, self._refused))
+        if left:
+            self.state.open[source] = left
+        return bool(waited)
+
+    def _adopted(self, names: set[str]) -> None:
+        """What was adopted may be what another pass is about to take away (rule 25)."""
+        for other in self._shared.live:
+            other.state.adopting |= names
+
+    def _unresolved(self, name: str, observation: Observation) -> str:
+        """Why vanished files of a source must wait (rule 17): a file that is being written may be one that moved."""
+        written = [snapshot.key.path for snapshot in observation.unsettled]
+        return self.state.open.get(name, "") or (f"{written[0]} is still being written" if written else "")
+
+    # ------------------------------------------------------------ whether there is work
+
+    def _work(self, plan: Plan) -> bool:
+        """Whether another round has something to do."""
+        again = any(w.until is not None and w.key not in self.state.put_off for w in plan.waiting)
+        return bool(plan.actions) or again or self._preparer.survey_due() or bool(self._by_themselves())
+
+    def _wanted(self, plan: Plan) -> set[str]:
+        """The sources whose datasets have to be known."""
+        planned = {a.key.source for a in plan.actions} | {w.key.source for w in plan.waiting}
+        return planned | set(self._by_themselves())
+
+    def _by_themselves(self) -> list[str]:
+        """Sources with work that no file asks for: emptied folders, another dataset."""
+        served = [name for name in self.names if name not in self.state.troubles and name not in self._paths]
+        return self._carrier.emptied(served) + self._preparer.rebound(served)
+
+    async def _last_look(self) -> bool:
+        """After an upload was sent again, look for the first one: it may have arrived late (rule 11)."""
+        if not self.progress.resent:
+            return False
+        self.progress.resent.clear()
+        found = await self._preparer.look_again()
+        if found:
+            # What arrived twice was in the way of search tests: those are worth another try.
+            for key in self.state.unproven:
+                self.state.put_off.pop(key, None)
+            self.state.unproven.clear()
+        return found
