@@ -14,12 +14,12 @@ from typing import Literal
 from syncd import __version__
 from syncd.config import Config, Source
 from syncd.errors import EXIT_CONFIG, EXIT_HELD, EXIT_LEDGER, EXIT_OK, LedgerError
+from syncd.filesystems import changed_by_others, file_system
 from syncd.ledger import Ledger
 
 Level = Literal["ok", "warning", "error"]
 
 _LOW_DISK = 200 * 2**20  # bytes; a ledger needs about 1 KB a document, and its write-ahead log as much again
-_REMOTE_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "virtiofs", "ceph"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def ledger(config: Config) -> list[Finding]:
             )
         )
     kind = file_system(place)
-    if kind in _REMOTE_FILE_SYSTEMS:
+    if changed_by_others(kind):
         findings.append(
             Finding(
                 "ledger",
@@ -175,25 +175,6 @@ def machine() -> list[Finding]:
             Finding("locale", "warning", f"file names are read as {encoding}", "set LANG=C.UTF-8 or PYTHONUTF8=1")
         )
     return findings
-
-
-def file_system(path: Path) -> str:
-    """The type of the file system a path lies on, as the kernel names it; "" when it does not tell."""
-    try:
-        mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return ""
-    real = os.path.realpath(path)
-    best, kind = "", ""
-    for line in mounts:
-        parts = line.split()
-        if len(parts) < 3:
-            continue
-        point = parts[1].encode().decode("unicode_escape", errors="replace")
-        inside = real == point or real.startswith(point.rstrip("/") + "/")
-        if inside and len(point) >= len(best):
-            best, kind = point, parts[2]
-    return kind
 
 
 def _free(path: Path) -> int:

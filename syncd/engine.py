@@ -62,6 +62,8 @@ class Engine:
         self.client = client
         self.progress = progress or Progress()
         self.claims = Claims()
+        self.on_trouble: Callable[[ServerError | None], None] = lambda _trouble: None
+        self.look_again: Callable[[str], None] = lambda _source: None
         self._now = now
         self._asked = False  # a person's stop
         self._resting = asyncio.Event()  # no pass runs
@@ -82,6 +84,7 @@ class Engine:
             progress=self.progress,
             stopping=asyncio.Event(),
             claims=self.claims,
+            look_again=lambda source: self.look_again(source),
         )
         self._shared = Shared(
             tools=self._tools,
@@ -248,6 +251,7 @@ class Engine:
         await self.client.health()
 
     def _report_trouble(self, trouble: ServerError | None) -> None:
+        self.on_trouble(trouble)
         self.progress.trouble = "" if trouble is None else trouble.message
         if trouble is None:
             log.info("server.back")

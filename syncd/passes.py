@@ -154,6 +154,12 @@ class Pass:
                 if name not in self.state.troubles:
                     observations[name] = await self._observe(name)
                     scanning += observations[name].scan_seconds
+                    self.progress.scanned(
+                        name,
+                        observations[name].scan_seconds,
+                        observations[name].result.in_scope,
+                        not observations[name].partial,
+                    )
                     if round_ == 0:
                         self._name_skipped(name, observations[name])
             plan = self._plan(observations)

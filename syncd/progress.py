@@ -17,6 +17,8 @@ class Progress:
     """Running figures of one pass; ``listener`` hears each thing that happens to a document."""
 
     listener: Callable[[str, DocumentKey, str], None] | None = None
+    on_proof: Callable[[DocumentKey, Proof], None] | None = None
+    on_scan: Callable[[str, float, int, bool], None] | None = None  # source, seconds, files in scope, whole source
     phase: str = "starting"
     documents_total: int = 0
     documents_done: int = 0
@@ -51,6 +53,11 @@ class Progress:
         """So many bytes more went to the server."""
         self.bytes_sent += size
 
+    def scanned(self, source: str, seconds: float, files: int, whole: bool) -> None:
+        """A look at the disk ended."""
+        if self.on_scan is not None:
+            self.on_scan(source, seconds, files, whole)
+
     @contextlib.contextmanager
     def training(self) -> Iterator[None]:
         """While one document waits for its training."""
@@ -63,6 +70,8 @@ class Progress:
     def proof(self, key: DocumentKey, proof: Proof) -> None:
         """One proof ended."""
         self.proofs_done += 1
+        if self.on_proof is not None:
+            self.on_proof(key, proof)
         for result in proof.results:
             self.verdicts[result.verdict.value] += 1
             if result.verdict is not Verdict.FOUND:

@@ -6,19 +6,24 @@ import asyncio
 import os
 import time
 import zlib
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from syncd import golden
 from syncd.apply import SourceState
 from syncd.convert import extract_text, front_matter, hash_file
 from syncd.decisions import locate
 from syncd.engine import Engine
-from syncd.errors import EXIT_OK, EXIT_UNPROVEN, UsageError
+from syncd.errors import EXIT_OK, EXIT_UNPROVEN, ServerError, UsageError
 from syncd.formats import TEXT_FORMATS, format_of
+from syncd.gate import Gate
 from syncd.ledger import entries, moves, records
 from syncd.models import DocumentKey, LedgerEntry, Proof, Revision
 from syncd.prove import Material
+
+T = TypeVar("T")
 
 AT_ONCE = 8
 _SUFFIX = ".questions.toml"
@@ -31,6 +36,11 @@ class VerifyReport:
     results: list[dict[str, Any]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     documents: int = 0
+
+    def add(self, other: VerifyReport) -> None:
+        """Take the results of one document along."""
+        self.results += other.results
+        self.problems += other.problems
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -56,6 +66,7 @@ async def verify(
     everything: bool = False,
     sample: str | None = None,
     source: str | None = None,
+    gate: Gate | None = None,
 ) -> VerifyReport:
     """Search again for documents that serve.
 
@@ -65,22 +76,38 @@ async def verify(
         everything: all documents, whatever ``sample`` says.
         sample: "n/t": that share of the documents, another one each day.
         source: only this source.
+        gate: waits for the server; without one its trouble ends the run.
+
+    Raises:
+        ServerError: the server is in trouble.
     """
     keys = _chosen(engine, paths or [], everything, sample, source)
     report = VerifyReport(documents=len(keys))
     for name in dict.fromkeys(key.source for key in keys):
-        await engine.bind(name)
+        await _patiently(gate, partial(engine.bind, name))
     limit = asyncio.Semaphore(AT_ONCE)
 
     async def one(key: DocumentKey) -> None:
         async with limit:
-            await _verify_document(engine, key, report)
+            report.add(await _patiently(gate, partial(_verify_document, engine, key)))
 
     async with asyncio.TaskGroup() as group:
         for key in keys:
             group.create_task(one(key))
     report.results.sort(key=lambda row: (row["source"], row["path"], row["kind"], row["question"]))
     return report
+
+
+async def _patiently(gate: Gate | None, work: Callable[[], Awaitable[T]]) -> T:
+    while True:
+        try:
+            return await work()
+        except moves.StaleMove:
+            continue  # it was replaced meanwhile: the version that serves now is asked for
+        except ServerError as error:
+            if gate is None:
+                raise
+            await gate.wait(error)
 
 
 def _chosen(
@@ -103,10 +130,11 @@ def _chosen(
     return [key for key in keys if (zlib.crc32(f"{key.source}\n{key.path}".encode()) + day) % int(total) < int(share)]
 
 
-async def _verify_document(engine: Engine, key: DocumentKey, report: VerifyReport) -> None:
+async def _verify_document(engine: Engine, key: DocumentKey) -> VerifyReport:
+    report = VerifyReport()
     entry = entries.one(engine.ledger.conn, key)
     if entry is None or entry.serving is None:
-        return
+        return report
     state = engine.sources[key.source]
     serving = entry.serving
     material, text = _material(state, entry)
@@ -119,6 +147,7 @@ async def _verify_document(engine: Engine, key: DocumentKey, report: VerifyRepor
     report.results += golden_rows
     if not proof.passed:
         await _finding(engine, key, serving, proof)
+    return report
 
 
 async def _finding(engine: Engine, key: DocumentKey, serving: Revision, proof: Proof) -> None:

@@ -17,13 +17,27 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import syncd.config
-from syncd.config import STARTER, Config, FastGPT, Http, LedgerConfig, Schedule, Secret, Source, VerifyPolicy, starter
+from syncd.config import (
+    STARTER,
+    Config,
+    FastGPT,
+    Http,
+    LedgerConfig,
+    Notify,
+    Schedule,
+    Secret,
+    Service,
+    Source,
+    VerifyPolicy,
+    starter,
+)
 from syncd.config.lines import Lines
 from syncd.config.schema import SOURCE, SUBTABLES, TABLES, TRAINING, camel
 from syncd.errors import EXIT_CONFIG, ConfigError
 from syncd.models import DeletePolicy, Training
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
+SECRETS = ("token", "webhook_url", "webhook_secret", "ping_url")
 KEY = "fastgpt-canary0123456789abcdef"
 ENV = {"HOME": "/home/me"}
 MINIMAL = """\
@@ -128,14 +142,28 @@ max_attempts = 9
 [ledger]
 path = "state/ledger.db"
 space = "a1b2"
+backups = 0
+history = "1h"
 [schedule]
 timezone = "Asia/Shanghai"
 scan = "*/5 8-18 * * mon-fri"
 audit = "6h"
 verify = "0  4 * * 0"
 verify_sample = "2/5"
+maintenance = "1d"
+jitter = "0s"
+[service]
+drain = "0s"
 [http]
 listen = ""
+token = "open-sesame"
+allowed_hosts = ["Docs.example.org"]
+[notify]
+webhook_url = "https://hooks.example.org/T0/B0"
+webhook_format = "slack"
+webhook_secret = "whsec_c2VjcmV0"
+ping_url = "https://ping.example.org/abc"
+ping_every = "1m"
 [[source]]
 name = "a"
 path = "docs"
@@ -148,6 +176,7 @@ settle = "0s"
 tags = ["t", " u "]
 encodings = ["utf-8", "big5"]
 max_size = "10MiB"
+poll = "10s"
 verify = { probes = 0, search_mode = "embedding" }
 delete.max_count = 0
 delete.max_percent = "12.5%"
@@ -169,9 +198,17 @@ qa_prompt = "Ask."
         folder / "ca.pem",
         9,
     )
-    assert config.ledger == LedgerConfig(folder / "state/ledger.db", "a1b2")
-    assert config.schedule == Schedule("Asia/Shanghai", "*/5 8-18 * * mon-fri", "6h", "0 4 * * 0", "2/5")
-    assert config.http == Http("")
+    assert config.ledger == LedgerConfig(folder / "state/ledger.db", "a1b2", 0, 3600.0)
+    assert config.schedule == Schedule("Asia/Shanghai", "*/5 8-18 * * mon-fri", "6h", "0 4 * * 0", "2/5", "1d", 0.0)
+    assert config.service == Service(0.0)
+    assert config.http == Http("", Secret("open-sesame"), ("docs.example.org",))
+    assert config.notify == Notify(
+        Secret("https://hooks.example.org/T0/B0"),
+        "slack",
+        Secret("whsec_c2VjcmV0"),
+        Secret("https://ping.example.org/abc"),
+        60.0,
+    )
     assert config.sources == (
         Source(
             "a",
@@ -185,6 +222,7 @@ qa_prompt = "Ask."
             ("t", "u"),
             ("utf-8", "big5"),
             10_485_760,
+            10.0,
             Training("qa", (("qaPrompt", "Ask."),)),
             VerifyPolicy(0, "embedding"),
             DeletePolicy(0, 12.5, 0.0),
@@ -975,7 +1013,7 @@ def test_the_key_shows_itself_only_when_asked(folder: Path) -> None:
     shown = (repr(config), str(config), f"{key}", f"{key!r}", f"{key:>40}", str(key), "%s" % key, repr([key]))  # noqa: UP031
     assert [text for text in shown if KEY in text] == []
     assert shown[2:] == ("***", "***", "***", "***", "***", "[***]")
-    assert repr(dataclasses.asdict(config)).count("***") == 1
+    assert repr(dataclasses.asdict(config)).count("***") == 1 + 4  # the empty ones look alike
     assert copy.deepcopy(key) is key is copy.copy(key)
     assert key == Secret(KEY) != Secret("other")
     assert (len({key, Secret(KEY)}), bool(key), bool(Secret(""))) == (1, True, False)
@@ -983,6 +1021,41 @@ def test_the_key_shows_itself_only_when_asked(folder: Path) -> None:
         pickle.dumps(key)
     with pytest.raises(AttributeError):
         key.other = 1  # type: ignore[attr-defined]
+
+
+def test_every_secret_is_known_as_one(folder: Path) -> None:
+    """Whatever must not be written is named for the log's redaction, from a file or not, and shows itself nowhere."""
+    (folder / "url").write_text("https://hooks.example.org/T0\n")
+    more = '[http]\ntoken = "open-sesame"\n[notify]\nwebhook_url_file = "url"\nping_url = "http://p.example.org/x"\n'
+    config = _load(folder, MINIMAL + more)
+    known = {KEY, "open-sesame", "https://hooks.example.org/T0", "http://p.example.org/x"}
+    assert known == set(config.secrets())
+    assert [secret for secret in known if secret in repr(config)] == []
+
+
+def test_a_token_may_be_a_credential_of_systemd(folder: Path) -> None:
+    """Without a token in the configuration the credential http-token is taken."""
+    (folder / "http-token").write_text("open-sesame\n")
+    config = _load(folder, MINIMAL, env={**ENV, "CREDENTIALS_DIRECTORY": str(folder)})
+    assert config.http.token == Secret("open-sesame")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('[notify]\nwebhook_url = "hooks.example.org"', '"webhook_url" must be an address that begins with'),
+        ('[notify]\nping_url_file = "absent"', '"ping_url_file" names a file that does not exist'),
+        ('[http]\nallowed_hosts = ["a:80"]', '"allowed_hosts" must be a list of host names without ports'),
+        ('[ledger]\nhistory = "1m"', '"history" must be at least "1h"'),
+        ('[http]\ntoken = "two words"', '"token" gives a secret with blanks'),
+    ],
+)
+def test_values_of_the_service_are_checked(folder: Path, text: str, problem: str) -> None:
+    """A wrong value of the service's tables is named with its line, and no secret is in the message."""
+    (found,) = _problems(folder, MINIMAL + text)
+    assert problem in found
+    assert "hooks.example.org" not in found
+    assert "two words" not in found
 
 
 # ---------------------------------------------------------------- the environment
@@ -1290,13 +1363,17 @@ def test_the_example_lists_every_key(folder: Path) -> None:
         assert set(keys) == set(source[name]), name
     # A key that the code gives a default must show it: only these have none.
     without = set(re.findall(r"^#\? ([a-z_]+) = ", text, flags=re.MULTILINE))
-    assert without == {"api_key", "ca_file", *TRAINING} - {"mode"}
+    assert without == {"api_key", "ca_file", *SECRETS, *(f"{key}_file" for key in SECRETS), *TRAINING} - {"mode"}
 
 
 def test_the_values_marked_without_default_are_allowed(folder: Path) -> None:
     """The values shown for keys without a default are correct ones."""
     (folder / "fastgpt-api-key").write_text(KEY)
     (folder / "company-ca.pem").write_text("")
+    for file in ("http-token", "webhook-secret"):
+        (folder / file).write_text("secret-word\n")
+    for file in ("webhook-url", "ping-url"):
+        (folder / file).write_text("https://example.org/\n")
     text = _uncommented(EXAMPLE.read_text(encoding="utf-8"), without_default=True)
     config = _load(folder, text)
     assert len(config.sources[0].training.options) == len(TRAINING)
@@ -1311,7 +1388,10 @@ def test_every_field_can_be_configured() -> None:
     assert set(TABLES["fastgpt"]) - {"api_key_file"} == {f.name for f in dataclasses.fields(FastGPT)} - made
     assert set(TABLES["ledger"]) == {f.name for f in dataclasses.fields(LedgerConfig)}
     assert set(TABLES["schedule"]) == {f.name for f in dataclasses.fields(Schedule)}
-    assert set(TABLES["http"]) == {f.name for f in dataclasses.fields(Http)}
+    files = {f"{key}_file" for key in SECRETS}
+    assert set(TABLES["service"]) == {f.name for f in dataclasses.fields(Service)}
+    assert set(TABLES["http"]) - files == {f.name for f in dataclasses.fields(Http)}
+    assert set(TABLES["notify"]) - files == {f.name for f in dataclasses.fields(Notify)}
     assert {*SOURCE, *SUBTABLES} == {f.name for f in dataclasses.fields(Source)}
     assert set(SUBTABLES["verify"]) == {f.name for f in dataclasses.fields(VerifyPolicy)}
     assert set(SUBTABLES["delete"]) == {f.name for f in dataclasses.fields(DeletePolicy)}

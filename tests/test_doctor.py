@@ -11,7 +11,7 @@ import pytest
 from cli_site import Site, html_server, server
 
 from syncd import doctor
-from syncd.checkup import file_system
+from syncd.filesystems import file_system
 
 
 def examine(site: Site, **env: str) -> dict[str, doctor.Finding]:

@@ -20,7 +20,8 @@ def retry(ctx: click.Context, paths: tuple[str, ...], everything: bool, source: 
     import time
 
     from syncd import decisions
-    from syncd.commands.reading import by_source, find_document
+    from syncd.commands.asking import ask
+    from syncd.commands.reading import by_source, find_document, ledger_if_any
     from syncd.errors import UsageError
     from syncd.ledger import Ledger
     from syncd.report import Lines, Report
@@ -31,18 +32,23 @@ def retry(ctx: click.Context, paths: tuple[str, ...], everything: bool, source: 
     given = globals_of(ctx)
     config = given.load()
     chosen_sources(config, [source] if source else [])
-    ledger = Ledger(config.ledger.path)
-    try:
-        if not paths:
-            number = decisions.retry(ledger, config, None, time.time(), source)
-        else:
-            keys = [find_document(config, ledger, path, source) for path in paths]
-            number = sum(
-                decisions.retry(ledger, config, group, time.time(), name) for name, group in by_source(keys).items()
-            )
-    finally:
-        ledger.close()
-    said = f"{count(number, 'document')} will be tried again by the next `syncd sync`" if number else "nothing to retry"
+    groups: dict[str | None, list[str] | None] = {source: None}
+    if paths:
+        with ledger_if_any(config) as known:
+            keys = [find_document(config, known, path, source) for path in paths]
+        groups = dict(by_source(keys).items())
+    when = "now, by the service"
+    answers = [ask(config, "retry", {"paths": group, "source": name}) for name, group in groups.items()]
+    if None not in answers:
+        number = sum(answer["count"] for answer in answers if answer is not None)
+    else:
+        when = "by the next `syncd sync`"
+        ledger = Ledger(config.ledger.path)
+        try:
+            number = sum(decisions.retry(ledger, config, group, time.time(), name) for name, group in groups.items())
+        finally:
+            ledger.close()
+    said = f"{count(number, 'document')} will be tried again {when}" if number else "nothing to retry"
     given.show(Report("retry", {"count": number}, (Lines((said,)),)))
 
 
@@ -55,20 +61,29 @@ def release(ctx: click.Context, source: str, emptied: bool) -> None:
     import time
 
     from syncd import decisions
+    from syncd.commands.asking import ask
+    from syncd.commands.reading import ledger_if_any
     from syncd.ledger import Ledger, remote
     from syncd.report import Lines, Report
     from syncd.report.human import count
 
     given = globals_of(ctx)
     config = given.load()
-    ledger = Ledger(config.ledger.path)
-    try:
-        chosen_sources(config, [source], also=remote.source_names(ledger.conn))
-        paths = decisions.release(ledger, source, time.time(), emptied=emptied)
-    finally:
-        ledger.close()
+    with ledger_if_any(config) as known:
+        chosen_sources(config, [source], also=[] if known is None else remote.source_names(known.conn))
+    answer = ask(config, "release", {"source": source, "emptied": emptied})
+    who = "the service carries them out now"
+    if answer is not None:
+        paths = answer["paths"]
+    else:
+        who = "the next `syncd sync` carries them out"
+        ledger = Ledger(config.ledger.path)
+        try:
+            paths = decisions.release(ledger, source, time.time(), emptied=emptied)
+        finally:
+            ledger.close()
     lines = [f"  {path}" for path in paths]
-    lines.append(f"{count(len(paths), 'deletion')} of {source} released; the next `syncd sync` carries them out")
+    lines.append(f"{count(len(paths), 'deletion')} of {source} released; {who}")
     given.show(Report("release", {"source": source, "emptied": emptied, "paths": paths}, (Lines(tuple(lines)),)))
 
 
@@ -80,17 +95,23 @@ def rollback(ctx: click.Context, path: str, source: str | None) -> int:
     """Show the version of PATH before the last one again, without an upload."""
     import asyncio
 
+    from syncd.commands.asking import ask
+    from syncd.commands.reading import find_document, ledger_if_any
     from syncd.report import Lines, Report
 
     given = globals_of(ctx)
     config = given.load()
+    with ledger_if_any(config) as known:
+        key = find_document(config, known, path, source)
+    answer = ask(config, "rollback", {"source": key.source, "path": key.path})
+    if answer is not None:
+        given.show(Report("rollback", answer, (Lines((answer["message"],)),)))
+        return 0
 
     async def work() -> tuple[str, str, str, int | None]:
         from syncd import decisions, service
-        from syncd.commands.reading import find_document
 
         async with service.engine(config) as engine, service.signals(engine.stop) as caught:
-            key = find_document(config, engine.ledger, path, source)
             sentence = await decisions.rollback(engine, key.path, key.source)
             return key.source, key.path, sentence, caught()
 

@@ -9,10 +9,8 @@ from syncd.commands.base import Command
 from syncd.errors import UsageError
 
 _INSTEAD = {
-    "run": "until then a timer can call `syncd sync`",
     "apply": "until then `syncd sync` does what `syncd plan` shows",
     "audit": "until then `syncd adopt` compares the server's collections with the ledger",
-    "healthcheck": "until then the exit code of `syncd sync` tells",
 }
 
 

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from syncd.config import Config
     from syncd.fastgpt.client import Client
     from syncd.ledger import Ledger
-    from syncd.models import Hit
     from syncd.report import Report
 
 _MODES = ("mixedRecall", "embedding", "fullTextRecall")
@@ -47,14 +46,16 @@ async def search_all(
     config: Config, names: list[str] | None, dataset: str | None, query: str, mode: str
 ) -> list[dict[str, Any]]:
     """Ask every chosen dataset once; each entry holds its hits."""
+    from syncd import standing
     from syncd.commands.reading import ledger_if_any
     from syncd.service import make_client
 
     with ledger_if_any(config) as ledger:
         async with make_client(config) as client:
             chosen = await _datasets(config, ledger, client, names, dataset)
+            conn = None if ledger is None else ledger.conn
             return [
-                {**entry, "hits": hits_data(ledger, await client.search_test(entry["dataset_id"], query, mode=mode))}
+                {**entry, "hits": standing.hits(conn, await client.search_test(entry["dataset_id"], query, mode=mode))}
                 for entry in chosen
             ]
 
@@ -94,28 +95,6 @@ async def _look_up(client: Client, name: str) -> str | None:
         if name in (known.name, known.id):
             return str(known.id)
     return next((str(known.id) for known in await client.datasets() if known.id == name), None)
-
-
-def hits_data(ledger: Ledger | None, hits: list[Hit]) -> list[dict[str, Any]]:
-    """The hits with the documents they belong to; ``source`` and ``path`` are null for what is not ours."""
-    from syncd.ledger import records
-
-    places = {} if ledger is None else records.path_of_collections(ledger.conn, [hit.collection_id for hit in hits])
-    rows = []
-    for hit in hits:
-        source, path = places.get(hit.collection_id, (None, None))
-        rows.append(
-            {
-                "rank": hit.rank,
-                "score": hit.score,
-                "score_types": sorted(hit.score_types),
-                "source": source,
-                "path": path,
-                "collection_id": hit.collection_id,
-                "text": hit.text,
-            }
-        )
-    return rows
 
 
 def report(query: str, mode: str, found: list[dict[str, Any]], limit: int = 10) -> Report:

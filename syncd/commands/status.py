@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from syncd.ledger import Ledger
     from syncd.report import Report
 
-STATES = ("waiting", "uploading", "indexing", "proving", "verified", "quarantined", "held", "retired")
-_WATCH = {"mode": "off", "reason": "no service is running"}
-
 
 @click.command("status", cls=Command, help=TABLE["status"].help)
 @click.pass_context
@@ -32,18 +29,17 @@ def status(ctx: click.Context) -> None:
 
 def report(config: Config, ledger: Ledger | None) -> Report:
     """The state of all sources."""
-    from syncd.ledger import remote
+    from syncd import standing
     from syncd.report import Finding, Level, Lines, Report
-    from syncd.report.human import iso
     from syncd.report.passes import hold_finding
 
-    known = [] if ledger is None else remote.source_names(ledger.conn)
-    configured = {source.name: source for source in config.sources}
-    rows = [_source(name, configured, ledger) for name in dict.fromkeys([*configured, *known])]
-    holds = _holds(ledger)
-    findings = _findings(ledger)
+    conn = None if ledger is None else ledger.conn
+    service = standing.of_service(config.ledger.path, conn)
+    document = standing.document(config, conn, None if ledger is None else ledger.id, service)
+    rows = document["sources"]
     parts: list[Any] = [_table(rows)]
-    parts += [hold_finding(hold) for hold in holds]
+    parts += _service(service)
+    parts += [hold_finding(hold) for hold in _holds(ledger)]
     parts += [
         Finding(
             Level.WARNING,
@@ -54,19 +50,13 @@ def report(config: Config, ledger: Ledger | None) -> Report:
         for row in rows
         if not row["configured"]
     ]
-    parts += [Finding(Level.WARNING, f["kind"], f"{f['source']}/{f['path']}: {f['message']}") for f in findings]
+    parts += [Finding(Level.ERROR, "source", row["trouble"]) for row in rows if row["trouble"]]
+    parts += [
+        Finding(Level.WARNING, f["kind"], f"{f['source']}/{f['path']}: {f['message']}") for f in document["findings"]
+    ]
     if ledger is None:
         parts.append(Lines(("nothing was synchronised yet; `syncd plan` shows what `syncd sync` would do",)))
-    return Report(
-        "status",
-        {
-            "ledger": {"path": str(config.ledger.path), "id": None if ledger is None else ledger.id},
-            "base_url": config.fastgpt.base_url,
-            "sources": rows,
-            "findings": [{**f, "at": iso(f["at"])} for f in findings],
-        },
-        tuple(parts),
-    )
+    return Report("status", document, tuple(parts))
 
 
 def _holds(ledger: Ledger | None) -> list[Any]:
@@ -75,36 +65,44 @@ def _holds(ledger: Ledger | None) -> list[Any]:
     return [] if ledger is None else records.holds(ledger.conn)
 
 
-def _findings(ledger: Ledger | None) -> list[dict[str, Any]]:
-    from syncd.ledger import records
+def _service(service: dict[str, Any]) -> list[Any]:
+    """What the service says of itself, for people."""
+    from datetime import datetime
 
-    return [] if ledger is None else records.findings(ledger.conn)
+    from syncd.report import Finding, Level, Lines
+    from syncd.report.human import minute
 
+    def when(text: str) -> str:
+        return minute(datetime.fromisoformat(text).timestamp())
 
-def _source(name: str, configured: dict[str, Any], ledger: Ledger | None) -> dict[str, Any]:
-    from syncd.ledger import records, remote
-    from syncd.report.human import iso
-    from syncd.report.passes import hold_data
-
-    source = configured.get(name)
-    row = None if ledger is None else remote.source(ledger.conn, name)
-    counts = dict.fromkeys(STATES, 0)
-    holds = []
-    if ledger is not None:
-        counts.update(records.counts_by_state(ledger.conn, name))
-        holds = [hold_data(hold) for hold in records.holds(ledger.conn, name)]
-    return {
-        "name": name,
-        "configured": source is not None,
-        "path": str(source.path) if source is not None else (row.root if row is not None else ""),
-        "dataset": source.dataset if source is not None else (row.dataset_ref if row is not None else ""),
-        "dataset_id": None if row is None else row.dataset_id,
-        "folder": source.folder if source is not None else "",
-        "counts": counts,
-        "watch": dict(_WATCH),
-        "last_scan_at": iso(None if row is None else row.last_scan_at),
-        "holds": holds,
-    }
+    parts: list[Any] = []
+    if not service["running"]:
+        parts.append(Lines(("no service is running; `syncd run` starts one",)))
+    else:
+        lines = [f"service: {service['process']}, since {when(service['started_at'])}"]
+        if service.get("listen"):
+            lines[0] += f", {service['listen']}"
+        lines += [
+            f"  watch {name}: {state['mode']} ({state['reason']})" for name, state in service.get("watch", {}).items()
+        ]
+        explained = service.get("schedule", {})
+        lines += [
+            f"  next {job}: {when(at)} ({explained.get(job, '')})" for job, at in service.get("next", {}).items() if at
+        ]
+        parts.append(Lines(tuple(lines)))
+    if service["paused"]:
+        since = when(service["paused"]["since"])
+        parts.append(Finding(Level.WARNING, "paused", f"paused since {since}", "`syncd resume` lets it go on"))
+    server = service.get("server", {})
+    if server.get("message"):
+        parts.append(Finding(Level.ERROR, "server", server["message"], server.get("hint", "")))
+    refused = service.get("config", {}).get("refused")
+    if refused:
+        parts += [
+            Finding(Level.ERROR, "config", f"a new configuration was refused: {problem}", "`syncd check` shows all")
+            for problem in refused["problems"]
+        ]
+    return parts
 
 
 def _table(rows: list[dict[str, Any]]) -> Any:
@@ -112,6 +110,7 @@ def _table(rows: list[dict[str, Any]]) -> Any:
 
     from syncd.report import Column, Table
     from syncd.report.human import minute
+    from syncd.standing import STATES
 
     shown = [state for state in STATES if state == "verified" or any(row["counts"][state] for row in rows)]
 

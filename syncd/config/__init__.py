@@ -10,7 +10,18 @@ from syncd.config.document import Document, parse
 from syncd.config.problems import Problems
 from syncd.config.reader import read, xdg_home
 from syncd.config.starter import STARTER, starter
-from syncd.config.values import Config, FastGPT, Http, LedgerConfig, Schedule, Secret, Source, VerifyPolicy
+from syncd.config.values import (
+    Config,
+    FastGPT,
+    Http,
+    LedgerConfig,
+    Notify,
+    Schedule,
+    Secret,
+    Service,
+    Source,
+    VerifyPolicy,
+)
 from syncd.errors import ConfigError
 
 __all__ = [
@@ -19,8 +30,10 @@ __all__ = [
     "FastGPT",
     "Http",
     "LedgerConfig",
+    "Notify",
     "Schedule",
     "Secret",
+    "Service",
     "Source",
     "VerifyPolicy",
     "find",

@@ -58,11 +58,11 @@ def candidates(
     return found
 
 
-def read(candidate: Candidate) -> Secret | None:
+def read(candidate: Candidate, what: str = "an API key") -> Secret | None:
     """Return the key of one place, or None after having reported why it cannot be used."""
     try:
         text = _read_file(candidate.file) if candidate.file else candidate.value
-        return Secret(_checked(text))
+        return Secret(_checked(text, what))
     except ValueError as error:
         candidate.problem(str(error))
         return None
@@ -82,12 +82,15 @@ def _read_file(file: Path) -> str:
     return data.removeprefix(b"\xef\xbb\xbf").decode("latin-1")
 
 
-def _checked(text: str) -> str:
+def _checked(text: str, what: str) -> str:
     key = text.removesuffix("\n").removesuffix("\r")
     if not key.strip():
-        raise ValueError("gives an empty API key; put FastGPT's global key (API keys of the account) there")
+        remedy = (
+            "put FastGPT's global key (API keys of the account) there" if what == "an API key" else "write it there"
+        )
+        raise ValueError(f"gives an empty {what.split(maxsplit=1)[1]}; {remedy}")
     if any(character.isspace() for character in key):
-        raise ValueError("gives an API key with blanks or line breaks in it; it must be one word on one line")
+        raise ValueError(f"gives {what} with blanks or line breaks in it; it must be one word on one line")
     if not all("!" <= character <= "~" for character in key):
-        raise ValueError("gives an API key with characters that no key has; copy it again")
+        raise ValueError(f"gives {what} with characters that no key has; copy it again")
     return key

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from syncd.durations import parse_duration, parse_percent, parse_size
+from syncd.durations import format_duration, parse_duration, parse_percent, parse_size
 
 _KEY_ITSELF = re.compile(r"\s*(?:fastgpt|openapi|sk)-[A-Za-z0-9_-]{20,}\s*")
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
@@ -223,13 +223,15 @@ def flag() -> Kind:
 # ---------------------------------------------------------------- amounts with a unit
 
 
-def duration(*, zero: bool = False) -> Kind:
+def duration(*, zero: bool = False, at_least: float = 0.0) -> Kind:
     """Seconds, written with a unit; "0s" only where ``zero`` makes sense."""
 
     def check(value: object) -> float:
         seconds = _amount(value, parse_duration, 'a duration such as "30s", "5m" or "1h30m"', "s")
         if not seconds and not zero:
             raise ValueError(f"must be longer than nothing, not {describe(value)}")
+        if seconds < at_least:
+            raise ValueError(f'must be at least "{format_duration(at_least)}", not {describe(value)}')
         return seconds
 
     return Kind(check)

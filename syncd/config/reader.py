@@ -6,13 +6,24 @@ import os
 import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from syncd.config import apikey, environment
 from syncd.config.document import Document, Table, unknown
 from syncd.config.kinds import describe
 from syncd.config.schema import TABLES, VERSION
 from syncd.config.sources import Sources
-from syncd.config.values import Config, FastGPT, Http, LedgerConfig, Schedule, Secret
+from syncd.config.values import (
+    NO_SECRET,
+    Config,
+    FastGPT,
+    Http,
+    LedgerConfig,
+    Notify,
+    Schedule,
+    Secret,
+    Service,
+)
 
 Blame = Callable[[str], None]
 
@@ -25,11 +36,23 @@ def read(document: Document) -> Config | None:
     fastgpt = _fastgpt(document, given["fastgpt"])
     ledger = _ledger(document, given["ledger"])
     schedule = Schedule(**given["schedule"])
-    http = Http(**given["http"])
+    service = Service(**given["service"])
+    http = _http(document, given["http"])
+    notify = _notify(document, given["notify"])
     sources = Sources(document).all()
     if document.problems or fastgpt is None or ledger is None:
         return None
-    return Config(document.path, fastgpt, ledger, schedule, http, sources, document.problems.warnings())
+    return Config(
+        document.path,
+        fastgpt,
+        ledger,
+        schedule,
+        http,
+        sources,
+        document.problems.warnings(),
+        service,
+        notify,
+    )
 
 
 def _check_top(document: Document) -> None:
@@ -123,7 +146,43 @@ def _ledger(document: Document, given: Table) -> LedgerConfig | None:
         return None
     if os.path.isdir(path):
         _blame(document, "ledger", "path")(f"must name a file, but is a directory: {path}")
-    return LedgerConfig(path, given.get("space", ""))
+    return LedgerConfig(**{**given, "path": path})
+
+
+def _http(document: Document, given: Table) -> Http:
+    values = {name: value for name, value in given.items() if name not in ("token", "token_file")}
+    return Http(**values, token=_secret(document, "http", given, "token", credential="http-token"))
+
+
+def _notify(document: Document, given: Table) -> Notify:
+    secrets = ("webhook_url", "webhook_secret", "ping_url")
+    values = {name: value for name, value in given.items() if name.removesuffix("_file") not in secrets}
+    found = {name: _secret(document, "notify", given, name) for name in secrets}
+    for name in ("webhook_url", "ping_url"):
+        if found[name] and not _is_url(found[name].reveal()):
+            _blame(document, "notify", name)('must be an address that begins with "https://" or "http://"')
+    return Notify(**{**values, **found})
+
+
+def _is_url(text: str) -> bool:
+    parts = urlsplit(text)
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
+
+
+def _secret(document: Document, table: str, given: Table, key: str, *, credential: str = "") -> Secret:
+    """A secret from ``KEY_file``, a credential of systemd, or ``KEY``; an empty one when none is stated."""
+    directory = document.env.get("CREDENTIALS_DIRECTORY")
+    if f"{key}_file" in given:
+        found = apikey.Candidate(
+            f"{key}_file", _blame(document, table, f"{key}_file"), file=document.absolute(given[f"{key}_file"])
+        )
+    elif credential and directory and os.path.lexists(file := Path(directory) / credential):
+        found = apikey.Candidate(credential, document.problems.blame_variable("CREDENTIALS_DIRECTORY"), file=file)
+    elif given.get(key):
+        found = apikey.Candidate(key, _blame(document, table, key), value=given[key])
+    else:
+        return NO_SECRET
+    return apikey.read(found, what="a secret") or NO_SECRET
 
 
 def _default_ledger(env: Mapping[str, str]) -> Path | None:

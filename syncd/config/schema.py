@@ -38,17 +38,47 @@ FASTGPT: Keys = {
     "ca_file": path(),
     "max_attempts": whole(1, 1000),
 }
-LEDGER: Keys = {"path": path(), "space": name(empty=True)}
+LEDGER: Keys = {
+    "path": path(),
+    "space": name(empty=True),
+    "backups": whole(0, 1000),
+    "history": duration(at_least=3600.0),
+}
 SCHEDULE: Keys = {
     "timezone": Kind(special.timezone),
     "scan": Kind(special.timing),
     "audit": Kind(special.timing),
     "verify": Kind(special.timing),
     "verify_sample": Kind(special.sample),
+    "maintenance": Kind(special.timing),
+    "jitter": duration(zero=True),
 }
-HTTP: Keys = {"listen": Kind(special.listen)}
+SERVICE: Keys = {"drain": duration(zero=True)}
+HTTP: Keys = {
+    "listen": Kind(special.listen),
+    "token_file": path(secret_file=True),
+    "token": secret(),
+    "allowed_hosts": texts(special.host, example='["docs.example.org"]'),
+}
+NOTIFY: Keys = {
+    "webhook_url_file": path(),
+    "webhook_url": secret(),
+    "webhook_format": choice("json", "slack", "feishu"),
+    "webhook_secret_file": path(),
+    "webhook_secret": secret(),
+    "ping_url_file": path(),
+    "ping_url": secret(),
+    "ping_every": duration(at_least=1.0),
+}
 
-TABLES: Mapping[str, Keys] = {"fastgpt": FASTGPT, "ledger": LEDGER, "schedule": SCHEDULE, "http": HTTP}
+TABLES: Mapping[str, Keys] = {
+    "fastgpt": FASTGPT,
+    "ledger": LEDGER,
+    "schedule": SCHEDULE,
+    "service": SERVICE,
+    "http": HTTP,
+    "notify": NOTIFY,
+}
 
 SOURCE: Keys = {
     "name": name(),
@@ -58,6 +88,7 @@ SOURCE: Keys = {
     "include": texts(special.pattern, example='["**/*.md"]'),
     "exclude": texts(special.pattern, example='["drafts/"]'),
     "watch": choice("auto", "events", "poll", "off"),
+    "poll": duration(at_least=1.0),
     "settle": duration(zero=True),
     "tags": texts(special.tag, example='["handbook"]'),
     "encodings": texts(special.encoding, example='["utf-8", "gb18030"]', empty=False),

@@ -67,6 +67,13 @@ def listen(value: object) -> str:
     return value
 
 
+def host(value: str) -> str:
+    """Return a host name without a port, in lower case."""
+    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?", value):
+        raise ValueError(f"must be a list of host names without ports, but contains {describe(value)}")
+    return value.lower()
+
+
 def folder(value: object) -> str:
     """Return a folder inside the dataset: POSIX, NFC, no slash at the ends, "" for the root."""
     if not isinstance(value, str):

@@ -48,6 +48,9 @@ class Secret:
         raise TypeError("a secret is not written anywhere")
 
 
+NO_SECRET = Secret("")
+
+
 @dataclass(frozen=True, slots=True)
 class FastGPT:
     """The server and how to treat it (``[fastgpt]``); times in seconds."""
@@ -70,6 +73,8 @@ class LedgerConfig:
 
     path: Path
     space: str = ""  # id of the deployment; "" when the configuration does not say
+    backups: int = 3  # copies that maintenance keeps beside the ledger
+    history: float = 90 * 86400.0  # seconds after which events and superseded proofs are forgotten
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +86,15 @@ class Schedule:
     audit: str = "0 3 * * *"
     verify: str = "0 4 * * 0"
     verify_sample: str = "1/7"
+    maintenance: str = "30 2 * * *"
+    jitter: float = 10.0  # seconds by which each run may start later
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """How the service behaves (``[service]``)."""
+
+    drain: float = 45.0  # seconds that work under way may take to reach a safe point after SIGTERM
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +102,19 @@ class Http:
     """The local status server (``[http]``); ``listen`` is "host:port", "" for none."""
 
     listen: str = "127.0.0.1:8321"
+    token: Secret = NO_SECRET  # without one nothing can be changed over HTTP
+    allowed_hosts: tuple[str, ...] = ()  # names it may be asked by, beside loopback and ``listen``
+
+
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """Who is told when a person is needed (``[notify]``); the addresses are secrets, they often carry a token."""
+
+    webhook_url: Secret = NO_SECRET
+    webhook_format: str = "json"  # json, slack or feishu
+    webhook_secret: Secret = NO_SECRET  # signs the messages
+    ping_url: Secret = NO_SECRET
+    ping_every: float = 300.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +140,7 @@ class Source:
     tags: tuple[str, ...] = ()
     encodings: tuple[str, ...] = ("utf-8", "gb18030")  # tried in order for text without a byte order mark
     max_size: int = 500_000_000
+    poll: float = 30.0  # seconds between two looks where folders cannot be watched by events
     training: Training = field(default_factory=Training)
     verify: VerifyPolicy = field(default_factory=VerifyPolicy)
     delete: DeletePolicy = field(default_factory=DeletePolicy)
@@ -129,3 +157,11 @@ class Config:
     http: Http
     sources: tuple[Source, ...]
     warnings: tuple[str, ...] = ()
+    service: Service = field(default_factory=Service)
+    notify: Notify = field(default_factory=Notify)
+
+    def secrets(self) -> list[str]:
+        """Every text that must not be written anywhere."""
+        notify = self.notify
+        known = (self.fastgpt.api_key, self.http.token, notify.webhook_url, notify.webhook_secret, notify.ping_url)
+        return [secret.reveal() for secret in known if secret]

@@ -94,6 +94,11 @@ def known_ledgers(conn: sqlite3.Connection, name: str) -> set[str]:
     return {row[0] for row in conn.execute("select ledger from ledgers where source = ?", (name,))}
 
 
+def ask_for_survey(conn: sqlite3.Connection) -> None:
+    """Have the next pass compare the datasets with the ledger."""
+    conn.execute("insert or replace into meta values ('survey_at', '0')")
+
+
 def forget_survey(conn: sqlite3.Connection) -> None:
     """The datasets were surveyed, as was due."""
     conn.execute("delete from meta where key = 'survey_at'")

@@ -1,0 +1,108 @@
+"""Carries out what persons ask of the running service: each kind of request, as a row or over HTTP (rule 34)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from syncd import decisions
+from syncd.errors import UsageError
+from syncd.ledger import requests
+from syncd.running import Runner
+
+Arguments = Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Answering:
+    """Carries requests out.
+
+    Args:
+        reload: reads the configuration again.
+    """
+
+    reload: Callable[[], dict[str, Any]]
+
+    async def perform(self, runner: Runner, request: requests.Request) -> dict[str, Any]:
+        """Carry out one request; returns the values of the answer, ``message`` among them.
+
+        Raises:
+            SyncdError: it cannot be done as things are.
+        """
+        return await self.act(runner, request.kind, request.arguments)
+
+    async def act(self, runner: Runner, kind: str, given: Arguments) -> dict[str, Any]:
+        """Carry out one kind of request."""
+        match kind:
+            case "pause":
+                return await self._pause(runner, runner.engine.now())
+            case "resume":
+                return await self._pause(runner, None)
+            case "sync":
+                return _sync(runner, given)
+            case "retry":
+                return _retry(runner, given)
+            case "release":
+                return _release(runner, given)
+            case "rollback":
+                return await _rollback(runner, given)
+            case "reload":
+                return self.reload()
+        raise UsageError(f'the service knows no request "{kind}"', hint="known are " + ", ".join(requests.KINDS))
+
+    async def _pause(self, runner: Runner, since: float | None) -> dict[str, Any]:
+        await runner.engine.ledger.commit("pause", lambda db: requests.set_paused(db, since))
+        runner.pause(requests.paused(runner.engine.ledger.conn))
+        if since is None:
+            return {"message": "the service goes on"}
+        return {"message": "the service is paused until `syncd resume`; what it had begun stopped at a safe point"}
+
+
+def _source_of(runner: Runner, given: Arguments) -> str | None:
+    name = given.get("source") or None
+    if name is not None and name not in runner.engine.sources:
+        raise UsageError(
+            f'the service has no source "{name}"', hint="its sources: " + ", ".join(sorted(runner.engine.sources))
+        )
+    return name
+
+
+def _sync(runner: Runner, given: Arguments) -> dict[str, Any]:
+    name = _source_of(runner, given)
+    runner.look(name)
+    return {"message": f"{name or 'every source'} is looked at now"}
+
+
+def _retry(runner: Runner, given: Arguments) -> dict[str, Any]:
+    engine, name = runner.engine, _source_of(runner, given)
+    paths = given.get("paths") or None
+    count = decisions.retry(engine.ledger, engine.config, paths, engine.now(), name)
+    runner.look(name)
+    noun = "document is" if count == 1 else "documents are"
+    return {"count": count, "message": f"{count} {noun} tried again now" if count else "nothing to retry"}
+
+
+def _release(runner: Runner, given: Arguments) -> dict[str, Any]:
+    engine, name = runner.engine, _source_of(runner, given)
+    if name is None:
+        raise UsageError("a release names its source", hint="`syncd status` shows what is held")
+    emptied = bool(given.get("emptied"))
+    paths = decisions.release(engine.ledger, name, engine.now(), emptied=emptied)
+    runner.look(name)
+    noun = "deletion" if len(paths) == 1 else "deletions"
+    return {
+        "source": name,
+        "emptied": emptied,
+        "paths": paths,
+        "message": f"{len(paths)} {noun} of {name} released; the service carries them out now",
+    }
+
+
+async def _rollback(runner: Runner, given: Arguments) -> dict[str, Any]:
+    engine = runner.engine
+    key = decisions.locate(engine.ledger, engine.config, str(given.get("path", "")), _source_of(runner, given))
+    async with engine.holding(key):
+        message = await decisions.rollback(engine, key.path, key.source)
+    runner.look(key.source)
+    return {"source": key.source, "path": key.path, "message": message}

@@ -1,0 +1,56 @@
+"""Asking the service that runs on a ledger, where one does; a command without one does the work itself (rule 34)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from syncd.errors import BusyError, SyncdError
+
+if TYPE_CHECKING:
+    from syncd.config import Config
+
+PATIENCE = 120.0  # seconds to wait for an answer
+_EVERY = 0.1
+
+
+def ask(config: Config, kind: str, arguments: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Have the running service do something; returns the values of its answer, ``None`` when no service runs.
+
+    Raises:
+        SyncdError: the service refused, with its own code, message and hint.
+        BusyError: it did not answer in time.
+    """
+    if not config.ledger.path.exists():
+        return None
+    from contextlib import closing
+
+    from syncd import standing
+    from syncd.ledger import Ledger, requests
+
+    with closing(Ledger(config.ledger.path, write=False)) as ledger:
+        if not standing.of_service(config.ledger.path, ledger.conn)["running"]:
+            return None
+    with requests.mailbox(config.ledger.path) as conn:
+        number = requests.post(conn, kind, arguments, time.time())
+        deadline = time.monotonic() + PATIENCE
+        while (answer := requests.answer_to(conn, number)) is None:
+            if time.monotonic() > deadline:
+                if requests.withdraw(conn, number, time.time()):
+                    raise BusyError(
+                        "the service did not take the request",
+                        hint="`syncd status` shows how it does; nothing was changed",
+                    )
+                raise BusyError("the service has not finished yet", hint="`syncd status` shows what it is at")
+            time.sleep(_EVERY)
+    if answer.exit_code:
+        raise _refusal(answer.exit_code, answer.values)
+    return dict(answer.values)
+
+
+def _refusal(exit_code: int, values: Mapping[str, Any]) -> SyncdError:
+    error = SyncdError(str(values.get("message", "")), hint=str(values.get("hint", "")))
+    error.exit_code = exit_code
+    error.code = str(values.get("code", "refused"))
+    return error

@@ -1,0 +1,93 @@
+"""`syncd run`, `pause` and `resume`: the service, and a person's hand on it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from syncd.commands import TABLE
+from syncd.commands.base import Command, Globals, globals_of
+
+if TYPE_CHECKING:
+    from syncd.config import Config
+
+
+@click.command("run", cls=Command, help=TABLE["run"].help)
+@click.pass_context
+def run(ctx: click.Context) -> None:
+    """Watch the folders and synchronise until SIGTERM; SIGHUP reads the configuration again."""
+    import asyncio
+
+    given = globals_of(ctx)
+    config = _load(given)
+    asyncio.run(_run(given, config))
+
+
+def _load(given: Globals) -> Config:
+    """Read the configuration; a service logs what it does, unless ``-q`` asks for warnings only."""
+    import logging
+
+    from syncd import logs
+
+    config = given.load()
+    level = logging.WARNING if given.quiet else logging.DEBUG if given.verbosity > 1 else logging.INFO
+    logs.configure(level, secrets=config.secrets())
+    return config
+
+
+async def _run(given: Globals, config: Config) -> None:
+    from syncd import daemon
+    from syncd.heart import Heart
+    from syncd.ledger import Ledger
+    from syncd.systemd import Notifier
+
+    ledger = Ledger(config.ledger.path)
+    try:
+        made = daemon.Daemon(config, lambda: _load(given), ledger, Heart(Notifier()))
+        await daemon.serve(made)
+    finally:
+        ledger.close()
+
+
+@click.command("pause", cls=Command, help=TABLE["pause"].help)
+@click.pass_context
+def pause(ctx: click.Context) -> None:
+    """Nothing is sent until `syncd resume`, not even after a restart; what is being flipped is finished."""
+    _set(globals_of(ctx), "pause", "paused until `syncd resume`; `syncd run` and `syncd sync` keep to it")
+
+
+@click.command("resume", cls=Command, help=TABLE["resume"].help)
+@click.pass_context
+def resume(ctx: click.Context) -> None:
+    """Go on after `syncd pause`."""
+    _set(globals_of(ctx), "resume", "goes on; no service is running, `syncd run` starts one")
+
+
+def _set(given: Globals, kind: str, alone: str) -> None:
+    import time
+
+    from syncd.commands.asking import ask
+    from syncd.ledger import Ledger, requests
+    from syncd.report import Lines, Report
+    from syncd.report.human import iso
+
+    config = given.load()
+    answer = ask(config, kind, {})
+    if answer is None:
+        ledger = Ledger(config.ledger.path)
+        try:
+            with ledger.transaction(kind) as conn:
+                requests.set_paused(conn, time.time() if kind == "pause" else None)
+        finally:
+            ledger.close()
+        answer = {"message": alone}
+    from syncd.commands.reading import ledger_if_any
+
+    with ledger_if_any(config) as ledger_now:
+        since = None if ledger_now is None else requests.paused(ledger_now.conn)
+    document = {"message": answer["message"], "paused": None if since is None else {"since": iso(since)}}
+    given.show(Report(kind, document, (Lines((answer["message"],)),)))
+
+
+COMMANDS = {"run": run, "pause": pause, "resume": resume}

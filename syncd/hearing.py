@@ -1,0 +1,114 @@
+"""Passes what happens in the service on to those who want to hear it: log, metrics, notices, the status page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from syncd.engine import Outcome
+from syncd.errors import ServerError
+from syncd.explain import remedy_for, remedy_for_hold
+from syncd.logs import get_logger
+from syncd.models import DocumentKey, Proof
+from syncd.notices import Notice
+from syncd.report.human import iso
+from syncd.running import Listener
+from syncd.web import Metrics
+
+log = get_logger(__name__)
+
+# Of these the engine has its own line in the log, or they are no more than steps on the way.
+_QUIET = frozenset({"uploaded", "failed", "quarantined", "probe", "skipped"})
+_TO_THE_PAGE = frozenset(
+    {"uploaded", "verified", "moved", "retired", "deleted", "quarantined", "failed", "replaced", "probe"}
+)
+
+
+@dataclass(slots=True)
+class Hearing(Listener):
+    """Tells each of them, in its own words.
+
+    Args:
+        metrics: counts.
+        notify: takes notices for persons.
+        page: takes events for whoever looks at the status page.
+        now: the wall clock, seconds since the epoch.
+        describe: called when something that the service says of itself has changed.
+    """
+
+    metrics: Metrics
+    notify: Callable[[Notice], None]
+    page: Callable[[dict[str, Any]], None]
+    now: Callable[[], float]
+    describe: Callable[[], None]
+    _held: set[tuple[str, str]] = field(default_factory=set)  # source and reason of holds that were told
+    _named: set[tuple[str, str]] = field(default_factory=set)  # skipped files that were told
+
+    def event(self, event: str, key: DocumentKey, detail: str) -> None:
+        """Something happened to a document."""
+        self.metrics.event(key.source, event)
+        if event == "skipped":
+            self._skipped(key, detail)
+        elif event not in _QUIET:
+            log.info(f"document.{event}", source=key.source, path=key.path, **({"detail": detail} if detail else {}))
+        if event in _TO_THE_PAGE:
+            self.page({"at": iso(self.now()), "source": key.source, "path": key.path, "event": event, "detail": detail})
+        if event == "quarantined":
+            self.metrics.error(detail.partition(":")[0])
+            subject, hint = f"{key.source}/{key.path}", remedy_for(detail.partition(":")[0], key.path)
+            self.notify(Notice("quarantine", subject, f"{subject} is quarantined: {detail}", hint, self.now()))
+
+    def _skipped(self, key: DocumentKey, detail: str) -> None:
+        """Once for each file: it stays as it is from scan to scan."""
+        name = (key.source, key.path)
+        if name not in self._named and len(self._named) < 1000:
+            self._named.add(name)
+            log.info("document.skipped", source=key.source, path=key.path, reason=detail)
+
+    def searchable(self, key: DocumentKey, seconds: float) -> None:
+        """A saved document was verified so long after its change was noticed."""
+        self.metrics.searchable(key.source, seconds)
+
+    def proof(self, key: DocumentKey, proof: Proof) -> None:
+        """A proof ended."""
+        for result in proof.results:
+            self.metrics.verdict(key.source, result.verdict.value, result.rank)
+
+    def scanned(self, source: str, seconds: float, at: float, files: int, whole: bool) -> None:
+        """A look at the disk ended."""
+        self.metrics.scanned(source, seconds, at, files, whole)
+
+    def passed(self, sources: list[str], whole: bool, outcome: Outcome) -> None:
+        """A pass ended: what is held now, and was not before, is told."""
+        if not whole:
+            return
+        standing = {(hold.source, hold.reason.value) for hold in outcome.holds}
+        for hold in outcome.holds:
+            if (hold.source, hold.reason.value) in self._held:
+                continue
+            log.warning("hold.placed", source=hold.source, reason=hold.reason.value, count=len(hold.paths))
+            text = f"deletions of {hold.source} are held: {hold.message}"
+            self.notify(Notice("hold", hold.source, text, remedy_for_hold(hold), self.now()))
+        for source, reason in {one for one in self._held if one[0] in sources} - standing:
+            log.info("hold.released", source=source, reason=reason)
+            if not any(one[0] == source for one in standing):
+                self.notify(Notice("recovery", source, f"nothing of {source} is held any more", "", self.now()))
+        self._held = {one for one in self._held if one[0] not in sources} | standing
+
+    def trouble(self, error: ServerError | None) -> None:
+        """The server is in trouble, or well again."""
+        self.metrics.server(error is None)
+        if error is None:
+            self.notify(Notice("recovery", "server", "the FastGPT server works again", "", self.now()))
+        else:
+            self.metrics.error(error.code)
+            self.notify(Notice("outage", "server", error.message, error.hint, self.now()))
+
+    def paused(self, paused: bool) -> None:
+        """A person has the service pause, or go on."""
+        self.metrics.paused(paused)
+
+    def changed(self) -> None:
+        """Something that the service says of itself has changed."""
+        self.describe()

@@ -1,0 +1,97 @@
+"""Which looks at the disk are due: settled paths of a source, or the source as a whole. Pure, the clock is passed in.
+
+A hint about a path begins its quiet time; a path that has been quiet for ``settle`` seconds, with the same stat at both
+ends of it, becomes part of the next look. What cannot be told path by path asks for a look at the whole source.
+Times are seconds of one monotonic clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from syncd.settle import Settler, Stat
+
+_MANY = 20_000  # paths at rest for one look; more cost less as a look at the whole source
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look that may be taken now; ``paths`` is ``None`` for the whole source."""
+
+    source: str
+    paths: frozenset[str] | None
+
+
+@dataclass(slots=True)
+class _Source:
+    settler: Settler
+    quiet: set[str] = field(default_factory=set)  # settled, waiting for a look
+    whole_at: float | None = None  # when the whole source is to be looked at
+
+
+class Looks:
+    """What is to be looked at.
+
+    Args:
+        settle: source -> seconds of quiet that its files must have had.
+    """
+
+    def __init__(self, settle: Mapping[str, float]) -> None:
+        self._sources = {name: _Source(Settler(seconds)) for name, seconds in settle.items()}
+
+    def __len__(self) -> int:
+        """How many paths wait."""
+        return sum(len(source.settler) + len(source.quiet) for source in self._sources.values())
+
+    def hint(self, source: str, paths: Iterable[str], now: float, stat: Callable[[str], Stat | None]) -> None:
+        """Something happened to these paths; ``stat`` tells what the disk says of one (``None``: it is not there)."""
+        known = self._sources.get(source)
+        if known is None:
+            return  # the configuration has just lost it
+        for path in paths:
+            known.settler.hint(path, now)
+            known.settler.observe(path, stat(path), now)
+
+    def whole(self, source: str, at: float) -> None:
+        """Have the whole source looked at, not before ``at``; an earlier wish stands."""
+        known = self._sources.get(source)
+        if known is not None:
+            known.whole_at = at if known.whole_at is None else min(known.whole_at, at)
+
+    def whole_waits(self, source: str) -> bool:
+        """Whether a look at the whole source is asked for."""
+        return self._sources[source].whole_at is not None
+
+    def settle(self, now: float, stat: Callable[[str, str], Stat | None]) -> None:
+        """Look once more at paths whose silence is over, and set those aside that have come to rest."""
+        for name, source in self._sources.items():
+            for path in source.settler.due(now):
+                source.settler.observe(path, stat(name, path), now)
+            source.quiet.update(source.settler.ready(now))
+            if len(source.quiet) > _MANY:
+                source.whole_at = now
+                source.quiet.clear()
+
+    def take(self, now: float, may: Callable[[Look], bool]) -> list[Look]:
+        """Take the looks that are due and that ``may`` be begun; the others stay.
+
+        A look at the whole source sees what is quiet as well, so it takes the paths along.
+        """
+        taken: list[Look] = []
+        for name, source in self._sources.items():
+            whole = Look(name, None)
+            if source.whole_at is not None and source.whole_at <= now and may(whole):
+                source.whole_at = None
+                source.quiet.clear()
+                taken.append(whole)
+            elif source.quiet and may(few := Look(name, frozenset(source.quiet))):
+                source.quiet.clear()
+                taken.append(few)
+        return taken
+
+    def next_at(self, now: float) -> float | None:
+        """When, after ``now``, something becomes due by the passing of time alone."""
+        times = [source.settler.next_at() for source in self._sources.values()]
+        times += [source.whole_at for source in self._sources.values()]
+        return min((at for at in times if at is not None and at > now), default=None)

@@ -1,0 +1,336 @@
+"""The loop of the service: hints and jobs become passes, requests of persons are carried out, trouble is waited for.
+
+Nothing in here decides what becomes of a document: passes do. This module decides when to look, and keeps count.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+import unicodedata
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from syncd.engine import Engine, Outcome
+from syncd.errors import LedgerError, ServerError, SyncdError
+from syncd.gate import Gate
+from syncd.ledger import entries, requests
+from syncd.logs import get_logger
+from syncd.looks import Look, Looks
+from syncd.models import DocumentKey, Proof
+from syncd.progress import Progress
+from syncd.settle import Stat
+
+log = get_logger(__name__)
+
+FEW_AT_ONCE = 8  # passes over a few paths that may run side by side
+WHOLE_AT_ONCE = 3  # passes over one whole source: one that works, one that waits for it, one that looks
+_AFTER_A_BUG = 60.0  # seconds until a source is looked at again after a fault of ours
+_MAILBOX_EVERY = 0.5  # seconds between two glances at whether somebody wrote into the ledger
+_REMEMBERED = 100_000  # paths of which it is remembered when they were changed
+
+
+class Listener:
+    """What others hear of the service; every method may be overridden and none may fail or take long."""
+
+    def event(self, event: str, key: DocumentKey, detail: str) -> None:
+        """Something happened to a document."""
+
+    def searchable(self, key: DocumentKey, seconds: float) -> None:
+        """A saved document was verified so long after its change was noticed."""
+
+    def proof(self, key: DocumentKey, proof: Proof) -> None:
+        """A proof ended."""
+
+    def scanned(self, source: str, seconds: float, at: float, files: int, whole: bool) -> None:
+        """A look at the disk ended."""
+
+    def passed(self, sources: list[str], whole: bool, outcome: Outcome) -> None:
+        """A pass ended."""
+
+    def trouble(self, error: ServerError | None) -> None:
+        """The server is in trouble, or well again (``None``)."""
+
+    def paused(self, paused: bool) -> None:
+        """A person has the service pause, or go on."""
+
+    def changed(self) -> None:
+        """Something that the service says of itself has changed."""
+
+
+@dataclass(slots=True)
+class ServerState:
+    """How the server was when it was last asked."""
+
+    message: str = ""  # "" when it is well
+    hint: str = ""
+    code: str = ""
+    since: float = 0.0
+
+
+@dataclass(slots=True)
+class Runner:
+    """Runs passes until it is stopped.
+
+    Args:
+        engine: whose passes these are.
+        listener: hears what happens.
+        perform: carries out a request of a person; returns the values of its answer.
+    """
+
+    engine: Engine
+    listener: Listener
+    perform: Callable[[Runner, requests.Request], Awaitable[dict[str, Any]]]
+    looks: Looks = field(init=False)
+    gate: Gate = field(init=False)
+    server: ServerState = field(default_factory=ServerState)
+    paused_since: float | None = None
+    troubles: dict[str, str] = field(default_factory=dict)  # source -> why it cannot be served
+    seen: set[str] = field(default_factory=set)  # sources that were looked at as a whole
+    _active: dict[asyncio.Task[None], Look] = field(default_factory=dict)
+    _others: set[asyncio.Task[None]] = field(default_factory=set)
+    _poke: asyncio.Event = field(default_factory=asyncio.Event)
+    _stopped: bool = False
+    _changed_at: dict[tuple[str, str], float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        config = self.engine.config
+        self.looks = Looks({source.name: source.settle for source in config.sources})
+        self.server.since = self.engine.now()
+        self.gate = self.engine.gate(patience=None, stubborn=True)
+        self.engine.on_trouble = self._trouble
+        self.engine.look_again = self.look
+        self.engine.claims.freed = lambda key: self.hints(key.source, frozenset({self._disk_name(key)}))
+        self.paused_since = requests.paused(self.engine.ledger.conn)
+        self.listener.paused(self.paused_since is not None)
+
+    # ------------------------------------------------------------ what others tell
+
+    def hints(self, source: str, paths: frozenset[str] | None) -> None:
+        """Something was heard about these paths; ``None``: it is not known about which."""
+        now = asyncio.get_running_loop().time()
+        if paths is None:
+            self.looks.whole(source, now)
+        else:
+            self.looks.hint(source, paths, now, partial(self._stat, source))
+            self._remember(source, paths)
+        self._poke.set()
+
+    def look(self, source: str | None = None) -> None:
+        """Have a source, or all of them, looked at as a whole."""
+        now = asyncio.get_running_loop().time()
+        for name in self.engine.sources if source is None else (source,):
+            self.looks.whole(name, now)
+        self._poke.set()
+
+    def pause(self, since: float | None) -> None:
+        """Pause, or go on; what is under way stops at its next safe point."""
+        self.paused_since = since
+        self.listener.paused(since is not None)
+        if since is not None:
+            self.engine.interrupt()
+        else:
+            self.look()
+        self.listener.changed()
+        self._poke.set()
+
+    def stop(self) -> None:
+        """Begin nothing any more; what is under way stops at its next safe point."""
+        self._stopped = True
+        self.engine.stop()
+        self._poke.set()
+
+    def spawn(self, work: Awaitable[None]) -> None:
+        """Do something beside the passes; its failure is told and hurts nobody else."""
+        task = asyncio.ensure_future(self._guarded(work))
+        self._others.add(task)
+        task.add_done_callback(self._others.discard)
+
+    async def _guarded(self, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except SyncdError as error:
+            log.warning("job.failed", error=error.message, hint=error.hint)
+        except Exception:
+            log.exception("bug")
+
+    # ------------------------------------------------------------ the loop
+
+    async def run(self) -> None:
+        """Begin looks as they become due, until ``stop`` was called and everything has come to rest.
+
+        Raises:
+            LedgerError: the ledger cannot be used any more.
+        """
+        mailbox = asyncio.ensure_future(self._mailbox())
+        try:
+            if self.paused_since is not None:
+                self.spawn(self._finish_flips())
+            while not self._stopped:
+                now = asyncio.get_running_loop().time()
+                self._begin(now)
+                await self._next(now, mailbox)
+                self._reap()
+            while self._active:
+                await asyncio.wait(self._active)
+                self._reap()
+        finally:
+            rest = [mailbox, *self._others, *self._active]
+            for task in rest:
+                task.cancel()
+            await asyncio.gather(*rest, return_exceptions=True)
+            await self.gate.close()
+
+    def _begin(self, now: float) -> None:
+        self.looks.settle(now, self._stat)
+        if self.paused_since is not None:
+            return
+        for look in self.looks.take(now, self._may):
+            self._active[asyncio.ensure_future(self._pass(look))] = look
+
+    def _may(self, look: Look) -> bool:
+        running = self._active.values()
+        if look.paths is not None:
+            # Before the first look at the whole source nothing is known of it, and that look sees these paths too.
+            return look.source in self.seen and sum(one.paths is not None for one in running) < FEW_AT_ONCE
+        return sum(one == look for one in running) < WHOLE_AT_ONCE
+
+    async def _next(self, now: float, mailbox: asyncio.Future[None]) -> None:
+        """Wait until something may have to be done that was not due at ``now``."""
+        at = None if self.paused_since is not None else self.looks.next_at(now)
+        wait = None if at is None else max(at - asyncio.get_running_loop().time(), 0.0)
+        poked = asyncio.ensure_future(self._poke.wait())
+        waiting: set[asyncio.Future[Any]] = {poked, mailbox, *self._active}
+        try:
+            await asyncio.wait(waiting, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            poked.cancel()
+        self._poke.clear()
+        if mailbox.done():
+            mailbox.result()  # it ends by an exception alone
+
+    def _reap(self) -> None:
+        for task in [task for task in self._active if task.done()]:
+            del self._active[task]
+            task.result()
+
+    # ------------------------------------------------------------ one pass
+
+    async def _pass(self, look: Look) -> None:
+        whole = look.paths is None
+        progress = Progress(listener=self._heard, on_proof=self.listener.proof, on_scan=self._scanned)
+        paths = None if look.paths is None else {look.source: look.paths}
+        try:
+            outcome = await self.engine.run(self.gate, progress, [look.source], paths=paths)
+        except LedgerError:
+            raise
+        except SyncdError as error:
+            log.warning("pass.failed", source=look.source, error=error.message, hint=error.hint)
+            self.looks.whole(look.source, asyncio.get_running_loop().time() + 15.0)
+            return
+        except Exception:
+            log.exception("bug", source=look.source)
+            self.looks.whole(look.source, asyncio.get_running_loop().time() + _AFTER_A_BUG)
+            return
+        for source, written in outcome.written.items():
+            self.hints(source, written)
+        await self._note(look.source, whole, outcome)
+
+    async def _note(self, source: str, whole: bool, outcome: Outcome) -> None:
+        if source in outcome.troubles:
+            self.troubles[source] = outcome.troubles[source]
+        elif whole:
+            self.troubles.pop(source, None)
+        did = {name: number for name, number in outcome.counts.items() if number and name not in ("unchanged", "held")}
+        if did:
+            at, seconds = self.engine.now(), outcome.timings["total"]
+            await self.engine.ledger.commit(
+                "run", lambda db: requests.add_run(db, at, seconds, [source], whole, outcome.counts)
+            )
+            log.info("pass.done", source=source, whole=whole, seconds=seconds, **did)
+        self.listener.passed([source], whole, outcome)
+
+    def _heard(self, event: str, key: DocumentKey, detail: str) -> None:
+        self.listener.event(event, key, detail)
+        if event == "verified":
+            at = self._changed_at.pop((key.source, key.path), None)
+            if at is not None:
+                self.listener.searchable(key, time.monotonic() - at)
+
+    def _scanned(self, source: str, seconds: float, files: int, whole: bool) -> None:
+        if whole:
+            first = source not in self.seen
+            self.seen.add(source)
+            if first:
+                self._poke.set()
+                self.listener.changed()
+        self.listener.scanned(source, seconds, self.engine.now(), files, whole)
+
+    # ------------------------------------------------------------ persons
+
+    async def _mailbox(self) -> None:
+        """Take requests as they are written; another process's write shows in SQLite's ``data_version``."""
+        ledger = self.engine.ledger
+        seen = -1
+        while True:
+            version = ledger.data_version()
+            if version != seen:
+                seen = version
+                if requests.is_open(ledger.conn):
+                    for request in await ledger.commit("taken", lambda db: requests.take(db, self.engine.now())):
+                        self.spawn(self._answer(request))
+            await asyncio.sleep(_MAILBOX_EVERY)
+
+    async def _answer(self, request: requests.Request) -> None:
+        try:
+            values, code = await self.perform(self, request), 0
+        except SyncdError as error:
+            values, code = {"code": error.code, "message": error.message, "hint": error.hint}, error.exit_code
+        except Exception as error:
+            log.exception("bug", request=request.kind)
+            values, code = {"code": "bug", "message": f"{type(error).__name__}: {error}", "hint": ""}, 1
+        await self.engine.ledger.commit(
+            "answered", lambda db: requests.answer(db, request.id, code, values, self.engine.now())
+        )
+        log.info("request.done", kind=request.kind, exit_code=code, **dict(request.arguments))
+
+    async def _finish_flips(self) -> None:
+        """A begun flip is finished, whatever is paused (rule 2)."""
+        for name in self.engine.sources:
+            for entry in entries.restless(self.engine.ledger.conn, name).values():
+                if entry.candidate is not None and entry.candidate.flip is not None:
+                    await self.engine.bind(name)
+                    await self.engine.finish_flip(entry.key)
+
+    # ------------------------------------------------------------ small things
+
+    def _trouble(self, error: ServerError | None) -> None:
+        if error is None:
+            self.server = ServerState(since=self.engine.now())
+        elif not self.server.message:
+            self.server = ServerState(error.message, error.hint, error.code, self.engine.now())
+        self.listener.trouble(error)
+        self.listener.changed()
+
+    def _stat(self, source: str, path: str) -> Stat | None:
+        try:
+            found = os.lstat(os.path.join(self.engine.sources[source].config.path, path))
+        except (OSError, ValueError):
+            return None
+        return found.st_size, found.st_mtime_ns, found.st_ino
+
+    def _disk_name(self, key: DocumentKey) -> str:
+        from syncd.ledger import tree
+
+        return tree.disk_name(self.engine.ledger.conn, key) or key.path
+
+    def _remember(self, source: str, paths: frozenset[str]) -> None:
+        """When a path was first heard of, for the time from saving to searching."""
+        if len(self._changed_at) + len(paths) > _REMEMBERED:
+            return
+        now = time.monotonic()
+        for path in paths:
+            self._changed_at.setdefault((source, unicodedata.normalize("NFC", path)), now)

@@ -1,0 +1,165 @@
+"""Who may ask the status server for what. Pure: no sockets, no framework.
+
+It listens on loopback by default. Even there a web page in somebody's browser could reach it, by a name of its own that
+leads to 127.0.0.1 (DNS rebinding) or by a form (CSRF): so the ``Host`` must be one of ours, and what changes anything
+must come from our own page or carry the token.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from syncd.config import Secret
+
+COOKIE = "syncd_session"
+SESSION = 12 * 3600.0  # seconds that a login lasts
+_LOOPBACK_NAMES = frozenset({"localhost", "ip6-localhost"})
+
+HEADERS: Mapping[str, str] = {
+    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "cache-control": "no-store",
+}
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host, without port, is this machine talking to itself."""
+    if host.lower() in _LOOPBACK_NAMES:
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def host_of(value: str) -> str:
+    """The host of a ``Host`` header, without port and brackets, in lower case; "" when it is none."""
+    try:
+        return (urlsplit(f"//{value}").hostname or "").lower()
+    except ValueError:
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the guard needs to know of a request; header names in lower case."""
+
+    method: str
+    headers: Mapping[str, str]
+    cookies: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """Judges requests.
+
+    Args:
+        listen: the host that the server listens on.
+        token: opens everything; an empty one opens nothing.
+        allowed_hosts: further names that the server may be asked by.
+    """
+
+    listen: str
+    token: Secret
+    allowed_hosts: Iterable[str] = ()
+    _key: bytes = field(default_factory=lambda: secrets.token_bytes(32))
+
+    @property
+    def public(self) -> bool:
+        """Whether others than this machine can reach the server."""
+        return not is_loopback(self.listen)
+
+    def refusal(self, request: Request, now: float, *, changes: bool, costs: bool = False) -> str:
+        """Why a request is refused; "" when it is not.
+
+        Args:
+            request: the request.
+            now: seconds since the epoch.
+            changes: it changes something.
+            costs: it has the server search, which costs tokens.
+        """
+        host = host_of(request.headers.get("host", ""))
+        if not self._is_ours(host):
+            return f'this server does not answer for the name "{host}"; add it to [http] allowed_hosts'
+        if (changes or costs) and not self._same_origin(request, host):
+            return "another site asked for this; nothing was done"
+        if self.knows(request, now):
+            return ""
+        if changes:
+            return self._needs_token("to change something")
+        if self.public or (costs and self.token):
+            return self._needs_token("to see this")
+        return ""
+
+    def _needs_token(self, why: str) -> str:
+        if not self.token:
+            return f"a token is needed {why}; set one: [http] token_file"
+        return f"the token is needed {why}"
+
+    def _is_ours(self, host: str) -> bool:
+        if is_loopback(host) or host in {name.lower() for name in self.allowed_hosts}:
+            return True
+        if not self.public:
+            return False
+        # An address cannot be rebound; a name that leads here must have been allowed.
+        return host == self.listen.strip("[]").lower() or _is_address(host)
+
+    def _same_origin(self, request: Request, host: str) -> bool:
+        site = request.headers.get("sec-fetch-site")
+        if site is not None and site not in ("same-origin", "none"):
+            return False
+        origin = request.headers.get("origin")
+        if origin is None:
+            return True  # no browser, or one that says so by sec-fetch-site
+        return (
+            origin != "null"
+            and urlsplit(origin).netloc.lower() == request.headers.get("host", "").lower()
+            and bool(host)
+        )
+
+    # ------------------------------------------------------------ token and session
+
+    def knows(self, request: Request, now: float) -> bool:
+        """Whether a request carries the token, or a session that was opened with it."""
+        if not self.token:
+            return False
+        kind, _, given = request.headers.get("authorization", "").partition(" ")
+        if kind.lower() == "bearer" and self.is_token(given.strip()):
+            return True
+        return self._is_session(request.cookies.get(COOKIE, ""), now)
+
+    def is_token(self, given: str) -> bool:
+        """Compare in constant time."""
+        return bool(self.token) and hmac.compare_digest(given.encode(), self.token.reveal().encode())
+
+    def session(self, now: float) -> str:
+        """A session for somebody who has shown the token; it ends with the process at the latest."""
+        until = str(int(now + SESSION))
+        return f"{until}.{self._sign(until)}"
+
+    def _is_session(self, value: str, now: float) -> bool:
+        until, _, signature = value.partition(".")
+        if not until.isdecimal() or not hmac.compare_digest(signature, self._sign(until)):
+            return False
+        return int(until) > now
+
+    def _sign(self, text: str) -> str:
+        return hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
