@@ -315,7 +315,7 @@ class Daemon:
         said = self.description()
         if said != self._told and not self.ended:
             self._told = said
-            await self.ledger.commit("described", lambda db: requests.describe(db, said))
+            await self.ledger.commit("described", lambda db: requests.describe(db, said), durable=False)
         self.heart.status(self._summary())
 
     def _summary(self) -> str:

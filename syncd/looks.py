@@ -53,6 +53,12 @@ class Looks:
             known.settler.hint(path, now)
             known.settler.observe(path, stat(path), now)
 
+    def seen_written(self, source: str, paths: Iterable[str], now: float, stat: Callable[[str], Stat | None]) -> None:
+        """A look found these files not at rest; for those that are waited for already that is no news."""
+        known = self._sources.get(source)
+        if known is not None:
+            self.hint(source, [path for path in paths if path not in known.settler], now, stat)
+
     def whole(self, source: str, at: float) -> None:
         """Have the whole source looked at, not before ``at``; an earlier wish stands."""
         known = self._sources.get(source)

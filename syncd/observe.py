@@ -125,12 +125,13 @@ class Observer:
         """
         loop = asyncio.get_running_loop()
         began = loop.time()
-        result: ScanResult | None = await self._run(self._look, state, paths, stop)
-        if result is None or result.root is not RootState.OK or result.missing or result.unreadable:
+        seen: tuple[ScanResult, list[FileSnapshot], list[FileSnapshot]] | None = await self._run(
+            self._look, state, paths, stop
+        )
+        if seen is None:
             return None
+        result, snapshots, open_files = seen
         scan_seconds = loop.time() - began
-        settled, open_files = await self._settle(state, result.changed, wait=False, stop=stop)
-        snapshots: list[FileSnapshot] = await self._run(self._hash, state, settled)
         conn, name = self._ledger.conn, state.config.name
         view = SourceView(
             policy=state.policy,
@@ -159,13 +160,20 @@ class Observer:
             known = tree.known_tree(conn, state.config.name, _settings_of(state), state.policy.placement)
             return self._compare(state, known, None, stop)
 
-    def _look(self, state: SourceState, paths: frozenset[str], stop: Callable[[], bool]) -> ScanResult | None:
+    def _look(
+        self, state: SourceState, paths: frozenset[str], stop: Callable[[], bool]
+    ) -> tuple[ScanResult, list[FileSnapshot], list[FileSnapshot]] | None:
+        """Scan and hash in one go: what was seen, the snapshots, and the files that are still being written."""
         with closing(self._ledger.reader()) as conn:
             aim = _aim(str(state.config.path), paths, lambda path: tree.knows_below(conn, state.config.name, path))
             if aim is None:
                 return None
             known = tree.known_part(conn, state.config.name, _settings_of(state), state.policy.placement)
-            return self._compare(state, known, aim, stop)
+            result = self._compare(state, known, aim, stop)
+        if result.root is not RootState.OK or result.missing or result.unreadable:
+            return None
+        settled, open_files = self._settled(state, result.changed)
+        return result, self._hash(state, settled), open_files
 
     def _compare(self, state: SourceState, known: KnownTree, aim: Aim | None, stop: Callable[[], bool]) -> ScanResult:
         source = state.config
@@ -193,11 +201,7 @@ class Observer:
     ) -> tuple[list[FileSnapshot], list[FileSnapshot]]:
         """Wait until files that were just written have been quiet for ``settle`` seconds, up to 60 s."""
         settle = state.config.settle
-        # An empty file may be one that an editor has truncated and is about to fill.
-        fresh = [s for s in changed if s.problem is Problem.EMPTY or (not s.sha256 and s.problem is None)]
-        untouched = [s for s in changed if s.problem is not Problem.EMPTY and (s.sha256 or s.problem is not None)]
-        settled, open_files = unsettled(fresh, self._now(), settle)
-        settled = untouched + settled
+        settled, open_files = self._settled(state, changed)
         if not wait:
             return settled, open_files
         deadline = asyncio.get_running_loop().time() + STILL_WRITTEN
@@ -209,6 +213,16 @@ class Observer:
             settled += look.settled
             open_files = look.waiting
         return settled, open_files
+
+    def _settled(
+        self, state: SourceState, changed: list[FileSnapshot]
+    ) -> tuple[list[FileSnapshot], list[FileSnapshot]]:
+        """Sort files into those at rest and those that were just written."""
+        # An empty file may be one that an editor has truncated and is about to fill.
+        fresh = [s for s in changed if s.problem is Problem.EMPTY or (not s.sha256 and s.problem is None)]
+        untouched = [s for s in changed if s.problem is not Problem.EMPTY and (s.sha256 or s.problem is not None)]
+        settled, open_files = unsettled(fresh, self._now(), state.config.settle)
+        return untouched + settled, open_files
 
     def _hash(self, state: SourceState, snapshots: list[FileSnapshot]) -> list[FileSnapshot]:
         root = str(state.config.path)
@@ -289,7 +303,7 @@ class Observer:
                 if not view.vanished:
                     remote.set_scope(db, name, self._scope(state))
 
-        await self._ledger.commit("observed", write)
+        await self._ledger.commit("observed", write, durable=False)
 
     async def finish(self, state: SourceState, observation: Observation) -> None:
         """Keep the signatures of directories in which everything is at rest now."""
@@ -297,7 +311,9 @@ class Observer:
             return
         name = state.config.name
         await self._ledger.commit(
-            "signatures", lambda db: tree.store_signatures(db, name, observation.result.signatures)
+            "signatures",
+            lambda db: tree.store_signatures(db, name, observation.result.signatures),
+            durable=False,
         )
 
 

@@ -99,7 +99,7 @@ async def keep_notes(ledger: Ledger, now: float, plan: Plan, names: Iterable[str
             records.store_holds(db, name, holds, now)
             records.store_notes(db, name, mine, held)
 
-        await ledger.commit("notes", write)
+        await ledger.commit("notes", write, durable=False)
 
 
 def outcome(

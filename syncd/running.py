@@ -235,8 +235,10 @@ class Runner:
             log.exception("bug", source=look.source)
             self.looks.whole(look.source, asyncio.get_running_loop().time() + _AFTER_A_BUG)
             return
+        now = asyncio.get_running_loop().time()
         for source, written in outcome.written.items():
-            self.hints(source, written)
+            self.looks.seen_written(source, written, now, partial(self._stat, source))
+            self._poke.set()
         await self._note(look.source, whole, outcome)
 
     async def _note(self, source: str, whole: bool, outcome: Outcome) -> None:
@@ -248,7 +250,7 @@ class Runner:
         if did:
             at, seconds = self.engine.now(), outcome.timings["total"]
             await self.engine.ledger.commit(
-                "run", lambda db: requests.add_run(db, at, seconds, [source], whole, outcome.counts)
+                "run", lambda db: requests.add_run(db, at, seconds, [source], whole, outcome.counts), durable=False
             )
             log.info("pass.done", source=source, whole=whole, seconds=seconds, **did)
         self.listener.passed([source], whole, outcome)

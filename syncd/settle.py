@@ -47,6 +47,9 @@ class Settler:
     def __len__(self) -> int:
         return len(self._paths)
 
+    def __contains__(self, path: str) -> bool:
+        return path in self._paths
+
     def hint(self, path: str, now: float) -> None:
         """Note that something happened to ``path``: its quiet time begins again."""
         known = self._paths.get(path)

@@ -45,6 +45,7 @@ class Ledger:
         self.path = path
         self.write = write
         self._lock: int | None = None
+        self._durable = False  # a pending move must be on disk before its caller goes on
         self._pending: list[tuple[str, Callable[[sqlite3.Connection], Any], asyncio.Future[Any]]] = []
         if write:
             self._prepare_directory()
@@ -148,6 +149,7 @@ class Ledger:
         """One immediate write transaction; rolled back on any exception."""
         points.reach(f"ledger.{name}.before")
         try:
+            self.conn.execute("pragma synchronous = full")
             self.conn.execute("begin immediate")
             try:
                 yield self.conn
@@ -162,24 +164,30 @@ class Ledger:
             raise damaged(self.path, error) from error
         points.reach(f"ledger.{name}.after")
 
-    async def commit(self, name: str, move: Callable[[sqlite3.Connection], T]) -> T:
+    async def commit(self, name: str, move: Callable[[sqlite3.Connection], T], *, durable: bool = True) -> T:
         """Run ``move`` in a durable transaction, together with what else is ready now.
+
+        What is not ``durable`` (what was seen of the disk, notes for reports) may be forgotten by a power failure, but
+        never by a crash of the process, and never after something durable that came later.
 
         Returns what ``move`` returns once the commit is on disk. An exception of ``move`` undoes that move alone.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         self._pending.append((name, move, future))
+        self._durable |= durable
         if len(self._pending) == 1:
             loop.call_soon(self._flush)
         return await future
 
     def _flush(self) -> None:
         batch, self._pending = self._pending, []
+        durable, self._durable = self._durable, False
         outcomes: list[tuple[asyncio.Future[Any], Any, BaseException | None]] = []
         try:
             for name, _, _ in batch:
                 points.reach(f"ledger.{name}.before")
+            self.conn.execute("pragma synchronous = full" if durable else "pragma synchronous = normal")
             self.conn.execute("begin immediate")
             for _, move, future in batch:
                 self.conn.execute("savepoint move")

@@ -69,7 +69,7 @@ def fill_ledger(config_path: Path) -> None:
         return function(*args)
 
     observer = Observer(ledger, time.time, inline)
-    result = observer._scan(state)
+    result = observer._scan(state, lambda: False)
     from dataclasses import replace
 
     settings_of = _settings_of(state)
