@@ -53,6 +53,17 @@ class Adopter:
             await self._document(dataset_id, key, members, paths)
         return sum(map(len, groups.values())), unclaimed
 
+    def elsewhere(self, found: Found, paths: dict[str, str]) -> bool:
+        """Whether another shard serves this collection's document; what this ledger has under way is its own."""
+        row, detail, state = found
+        if state.shard is None:
+            return False
+        marker = _marker(detail)
+        known = entries.revision(self.ledger.conn, marker.revision)
+        if known is not None and known.reason not in remote.LET_GO:
+            return False
+        return not state.owns(self._match(row, marker, state, paths) or marker.path)
+
     def _match(self, row: CollectionRow, marker: Marker, state: SourceState, paths: dict[str, str]) -> str | None:
         """The path of the file this collection belongs to: by its place on the server, by its marker, by its hash."""
         place = posixpath.join(paths.get(row.parent_id or "", ""), row.name)

@@ -89,6 +89,8 @@ class Auditor:
                 foreign.append(row.id)
             elif state is None or marker.space != state.space:
                 survey.unclaimed.append((marker.path, row.id))
+            elif self._adopter.elsewhere((row, detail, state), paths):
+                foreign.append(row.id)
             else:
                 ours.append((row, detail, state))
         if foreign:
@@ -228,7 +230,7 @@ class Auditor:
         marker = detail.marker
         assert marker is not None  # noqa: S101 - the caller looked
         revision = entries.revision(self._ledger.conn, marker.revision)
-        if revision is None or revision.reason == remote.LEFT:
+        if revision is None or revision.reason in remote.LET_GO:
             return False
         if revision.state is State.UPLOADING and revision.collection_id is None and revision.attempt == marker.attempt:
             survey.arrived += 1

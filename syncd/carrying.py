@@ -128,7 +128,9 @@ class Carrier:
     def emptied(self, names: list[str]) -> list[str]:
         """Sources with a folder that is to be looked at for the second time (rule 14)."""
         now = self.tools.now()
-        served = [name for name in names if name not in self.state.troubles]
+        # Another shard may be about to use a folder that is empty for this one, so no shard removes any (rule 14).
+        alone = [name for name in names if self.tools.sources[name].shard is None]
+        served = [name for name in alone if name not in self.state.troubles]
         return [name for name in served if tidy.second_look_due(self.tools.ledger, name, now)]
 
     async def tidy(self, names: list[str], ready: set[str]) -> None:
@@ -136,6 +138,7 @@ class Carrier:
         tools = self.tools
         if tools.stopping.is_set():
             return
+        names = [name for name in names if tools.sources[name].shard is None]
         for name in names:
             await tidy.forget_first_looks(tools.ledger, name)
         left_room = any(tools.progress.counts[what] for what in _LEAVES_ROOM)

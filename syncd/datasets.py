@@ -5,12 +5,18 @@ from __future__ import annotations
 import re
 
 from syncd.apply import SourceState
-from syncd.errors import AccountRefused, ConfigError, OutcomeUnknown, RemoteMissing, SourceError, Unavailable
+from syncd.errors import EXIT_BUSY, AccountRefused, ConfigError, OutcomeUnknown, RemoteMissing, SourceError, Unavailable
 from syncd.fastgpt.client import Client
 from syncd.fastgpt.models import Dataset
 from syncd.ledger import Ledger, remote
 
 _ID = re.compile(r"[0-9a-f]{24}")  # MongoDB's ObjectId
+
+
+class NotYet(SourceError):
+    """What another shard makes is not there yet; later it is."""
+
+    exit_code = EXIT_BUSY
 
 
 async def bind(client: Client, ledger: Ledger, state: SourceState) -> str:
@@ -30,7 +36,7 @@ async def bind(client: Client, ledger: Ledger, state: SourceState) -> str:
     if _ID.fullmatch(source.dataset):
         dataset_id = await _bound(client, source.name, source.dataset, source.dataset)
     else:
-        dataset_id = await _by_name(client, source.dataset)
+        dataset_id = await _by_name(client, source.dataset, make=state.shard is None or state.shard.index == 0)
     await ledger.commit("bound", lambda db: remote.bind_dataset(db, source.name, source.dataset, dataset_id))
     return dataset_id
 
@@ -48,7 +54,7 @@ async def _bound(client: Client, source: str, reference: str, dataset_id: str) -
     return dataset.id
 
 
-async def _by_name(client: Client, name: str) -> str:
+async def _by_name(client: Client, name: str, *, make: bool) -> str:
     found = [d for d in await client.datasets(name) if d.name == name and d.type == "dataset"]
     if len(found) > 1:
         raise ConfigError(
@@ -58,6 +64,8 @@ async def _by_name(client: Client, name: str) -> str:
     if found:
         _may_write(found[0])
         return found[0].id
+    if not make:  # two shards would make two of them
+        raise NotYet(f'the dataset "{name}" is not there yet; shard 0 makes it', hint="start shard 0 as well")
     try:
         return await client.create_dataset(name)
     except OutcomeUnknown as error:

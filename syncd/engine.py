@@ -70,13 +70,13 @@ class Engine:
         self._resting.set()
         self.sources = {source.name: source_state(source, config) for source in config.sources}
         self._training = TrainingWatch(client, config.fastgpt.training_timeout)
-        folders = Folders(client, ledger)
+        folders = Folders(client, ledger, shared=config.shard is not None)
         self._tools = Tools(
             client=client,
             ledger=ledger,
             folders=folders,
             training=self._training,
-            prover=Prover(client, ledger),
+            prover=Prover(client, ledger, shared=config.shard is not None),
             sources=self.sources,
             uploads=Uploads(config.fastgpt.uploads),
             now=now,

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import posixpath
 
-from syncd.errors import OutcomeUnknown
+from syncd.errors import OutcomeUnknown, RemoteMissing
 from syncd.fastgpt.client import Client
 from syncd.ledger import Ledger, remote
+from syncd.models import CollectionId
 
 _LOOKS = 3  # an answer that never came is looked for so often before a folder is made again
 _PAUSE = 5.0
 
 
 class Folders:
-    """Finds or makes folders; each is made once, however many documents ask at the same moment."""
+    """Finds or makes folders; each is made once, however many documents ask at the same moment.
 
-    def __init__(self, client: Client, ledger: Ledger) -> None:
+    Args:
+        client: the API client.
+        ledger: open for writing.
+        shared: other shards make folders in the same dataset.
+    """
+
+    def __init__(self, client: Client, ledger: Ledger, *, shared: bool = False) -> None:
         self._client = client
         self._ledger = ledger
+        self._shared = shared
         self._known: dict[tuple[str, str], str] = {}
         self._locks: dict[tuple[str, str], asyncio.Lock] = {}
 
@@ -59,11 +68,24 @@ class Folders:
                     break
             else:
                 found = await self._client.create_folder(dataset_id, parent_id, name)
-        made = found
+        kept = await self._only_one(dataset_id, parent_id, name, found) if self._shared else found
+        ours = kept == found
         await self._ledger.commit(
-            "folder", lambda db: remote.remember_folder(db, source, path, dataset_id, made, made=True)
+            "folder", lambda db: remote.remember_folder(db, source, path, dataset_id, kept, made=ours)
         )
-        return made
+        return kept
+
+    async def _only_one(self, dataset_id: str, parent_id: str | None, name: str, made: str) -> str:
+        """Of folders that several shards made at the same moment the one with the smallest id stays.
+
+        Each maker looks after it has made its own, so the last one sees all; ids grow with time.
+        """
+        rows = await self._client.walk_folder(dataset_id, parent_id)
+        kept = min([made, *(str(row.id) for row in rows if row.is_folder and row.name == name)])
+        if kept != made:
+            with contextlib.suppress(RemoteMissing):
+                await self._client.delete(CollectionId(made))  # nobody else knows it, so nothing is in it
+        return kept
 
     async def _look(self, dataset_id: str, parent_id: str | None, name: str) -> str | None:
         for row in await self._client.walk_folder(dataset_id, parent_id):

@@ -170,7 +170,7 @@ class Observer:
                 return None
             known = tree.known_part(conn, state.config.name, _settings_of(state), state.policy.placement)
             result = self._compare(state, known, aim, stop)
-        if result.root is not RootState.OK or result.missing or result.unreadable:
+        if result.root is not RootState.OK or result.missing or result.left or result.unreadable:
             return None
         settled, open_files = self._settled(state, result.changed)
         return result, self._hash(state, settled), open_files
@@ -187,6 +187,7 @@ class Observer:
             max_size=source.max_size,
             now_ns=lambda: int(self._now() * 1e9),
             aim=aim,
+            owns=None if state.shard is None else state.owns,
             stop=stop,
         )
 
@@ -287,6 +288,7 @@ class Observer:
             seen.append((snapshot, at_rest))
             if at_rest and entry is not None and recovered(snapshot, entry):
                 finished.append(entry)
+        handed = [] if partial else self._handed_over(name, result)
         forgotten = [] if partial else forgettable(view, now)
         if partial and not seen:
             return
@@ -296,6 +298,8 @@ class Observer:
             tree.observe(db, seen, now)
             for entry in finished:
                 moves.clear_quarantine(db, entry.document_id)
+            for document_id in handed:
+                moves.hand_over(db, document_id, now)
             for entry in forgotten:
                 moves.vanished(db, entry.document_id)
             if view.root is RootState.OK and not partial:
@@ -304,6 +308,15 @@ class Observer:
                     remote.set_scope(db, name, self._scope(state))
 
         await self._ledger.commit("observed", write, durable=False)
+
+    def _handed_over(self, name: str, result: ScanResult) -> list[int]:
+        """Documents that another shard serves from now on; one in a flip stays until that is finished (rule 2)."""
+        paths = tree.paths_of(self._ledger.conn, name, result.left)
+        return [
+            entry.document_id
+            for entry in entries.by_path(self._ledger.conn, name, paths).values()
+            if entry.candidate is None or entry.candidate.flip is None
+        ]
 
     async def finish(self, state: SourceState, observation: Observation) -> None:
         """Keep the signatures of directories in which everything is at rest now."""
@@ -344,7 +357,7 @@ def _aim(root: str, paths: Iterable[str], known: Callable[[str], bool]) -> Aim |
 def salt_of(state: SourceState) -> bytes:
     """Covers everything in the configuration that gives an unchanged file work: training, encodings, place, tags."""
     source = state.config
-    parts = (source.training, source.encodings, source.folder, source.tags)
+    parts = (source.training, source.encodings, source.folder, source.tags, *((state.shard,) if state.shard else ()))
     return hashlib.sha256(repr(parts).encode()).digest()
 
 

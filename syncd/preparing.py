@@ -28,6 +28,7 @@ class Known:
     ready: set[str] = field(default_factory=set)  # sources
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     looks: int = 0  # how often a survey ended
+    troubles: dict[str, str] = field(default_factory=dict)  # source -> trouble that was logged
 
 
 @dataclass(slots=True)
@@ -60,6 +61,10 @@ class Preparer:
         """
         if self.ledger.meta("is_backup"):
             self.ledger.renew_identity()
+        shard = next((str(state.shard) for state in self.sources.values() if state.shard is not None), "")
+        if self.ledger.meta("shard") != shard:
+            with self.ledger.transaction("resharded") as db:
+                remote.resharded(db, shard)
         due = self.ledger.meta("survey_at")
         return bool(due) and self.now() >= float(due)
 
@@ -104,6 +109,7 @@ class Preparer:
                 again = True
             else:
                 self.known.ready.add(name)
+                self.known.troubles.pop(name, None)
         if due:
             await self.ledger.commit("surveyed", remote.forget_survey)
         return again
@@ -118,7 +124,9 @@ class Preparer:
     def trouble(self, name: str, error: SourceError) -> None:
         """A source cannot be served in this pass."""
         self.state.troubles[name] = error
-        log.error("source.trouble", source=name, error=error.message, hint=error.hint)
+        if self.known.troubles.get(name) != error.message:
+            self.known.troubles[name] = error.message
+            log.error("source.trouble", source=name, error=error.message, hint=error.hint)
 
     async def _survey(self, state: SourceState) -> bool:
         if state.dataset_id in self.known.surveyed:

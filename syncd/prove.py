@@ -10,7 +10,7 @@ from syncd import probes
 from syncd.compare import Difference, compare
 from syncd.config import VerifyPolicy
 from syncd.convert import Outgoing
-from syncd.errors import Permanent
+from syncd.errors import Permanent, RemoteMissing
 from syncd.fastgpt.client import Client
 from syncd.formats import TEXT_FORMATS, format_of
 from syncd.ledger import Ledger, entries
@@ -53,10 +53,14 @@ class Prover:
     Args:
         client: the API client (its search tests go through one rate limiter).
         ledger: knows which other collections serve.
+        shared: other shards, with ledgers of their own, feed the same datasets.
     """
 
-    def __init__(self, client: Client, ledger: Ledger, rng: random.Random | None = None) -> None:
+    def __init__(
+        self, client: Client, ledger: Ledger, rng: random.Random | None = None, *, shared: bool = False
+    ) -> None:
         self._client = client
+        self._shared = shared
         self._ledger = ledger
         self._rng = rng or random.Random(0)  # noqa: S311 - picks a control probe, no secret
 
@@ -143,11 +147,28 @@ class Prover:
         hits = await self._client.search_test(revision.dataset_id, probe.text, mode=mode)
         assert revision.collection_id is not None  # noqa: S101
         twins = self._twins(hits, revision)
+        if self._shared and all(hit.collection_id != revision.collection_id for hit in hits):
+            twins |= await self._twins_elsewhere(hits, revision)
         return probes.judge(probe, hits, revision.collection_id, mode=mode, twins=twins)
 
     def _twins(self, hits: list[Hit], revision: Revision) -> set[CollectionId]:
         others = [hit.collection_id for hit in hits if hit.collection_id != revision.collection_id]
         return entries.serving_others(self._ledger.conn, others, revision.document_id) if others else set()
+
+    async def _twins_elsewhere(self, hits: list[Hit], revision: Revision) -> set[CollectionId]:
+        """Visible collections of other shards, hit by their own ids, that were made of the very same bytes (rule 7)."""
+        found: set[CollectionId] = set()
+        for hit_id in dict.fromkeys(hit.collection_id for hit in hits):
+            if entries.by_collection(self._ledger.conn, hit_id) is not None:
+                continue
+            try:
+                detail = await self._client.collection(hit_id)
+            except RemoteMissing:
+                continue
+            marker = detail.marker
+            if marker is not None and not detail.forbid and marker.sha256 == revision.content.sha256:
+                found.add(hit_id)
+        return found
 
     async def control(self, revision: Revision) -> bool:
         """Whether search works for this dataset at all: a verified document of it is found now (rule 6).

@@ -28,6 +28,7 @@ log = get_logger(__name__)
 
 FEW_AT_ONCE = 8  # passes over a few paths that may run side by side
 WHOLE_AT_ONCE = 3  # passes over one whole source: one that works, one that waits for it, one that looks
+_AFTER_TROUBLE = 30.0  # seconds until a source that could not be served is tried again
 _AFTER_A_BUG = 60.0  # seconds until a source is looked at again after a fault of ours
 _MAILBOX_EVERY = 0.5  # seconds between two glances at whether somebody wrote into the ledger
 _REMEMBERED = 100_000  # paths of which it is remembered when they were changed
@@ -244,6 +245,7 @@ class Runner:
     async def _note(self, source: str, whole: bool, outcome: Outcome) -> None:
         if source in outcome.troubles:
             self.troubles[source] = outcome.troubles[source]
+            self.looks.whole(source, asyncio.get_running_loop().time() + _AFTER_TROUBLE)
         elif whole:
             self.troubles.pop(source, None)
         did = {name: number for name, number in outcome.counts.items() if number and name not in ("unchanged", "held")}

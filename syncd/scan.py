@@ -56,6 +56,8 @@ class ScanResult:
         directories: number of directories read.
         changed: new, changed, or not at rest; ``sha256`` is "" where ``complete`` must hash.
         missing: known documents that are not there or no longer in scope.
+        left: known documents that are there but belong to another instance now.
+        elsewhere: number of documents of other instances, in the directories that were looked into.
         signatures: for directories that were looked into; to be stored once everything in them is at rest. None for
             those whose equal signature would prove too little: racy files, missing documents.
         unreadable: directory and reason; nothing known in or below one of them is called missing.
@@ -73,6 +75,8 @@ class ScanResult:
     directories: int = 0
     changed: list[FileSnapshot] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    elsewhere: int = 0
     signatures: dict[str, tuple[bytes, int]] = field(default_factory=dict)
     unreadable: list[tuple[str, str]] = field(default_factory=list)
     skipped: Counter[str] = field(default_factory=Counter)
@@ -104,6 +108,7 @@ def scan(
     now_ns: Callable[[], int],
     inspect: frozenset[str] = frozenset(),
     aim: Aim | None = None,
+    owns: Callable[[str], bool] | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> ScanResult:
     """Compare the tree below ``root`` with what is known of it.
@@ -117,12 +122,13 @@ def scan(
         now_ns: the clock that stamps the files, nanoseconds since the epoch.
         inspect: directories to look into even if their signature is equal.
         aim: look at this part of the tree only; ``missing`` then speaks of the directories looked into alone.
+        owns: whether a document is this instance's; ``None`` when all are.
         stop: asked once for each directory.
 
     Nothing on the disk makes it raise: a bad root is a ``RootState``, a bad directory is ``unreadable``.
     """
     result = ScanResult(RootState.OK, root, now_ns())
-    sieve = Sieve(source, settings_of, max_size, result.started_ns)
+    sieve = Sieve(source, settings_of, max_size, result.started_ns, owns)
     base = listing.chain(salt + max_size.to_bytes(8, "little"), rules.digest)
     try:
         result.resolved = os.path.realpath(root)
@@ -175,7 +181,7 @@ class _Scan:
             result.missing.clear()
         elif result.root is RootState.OK and self.aim is None:
             self._find_missing_directories()
-            if not result.in_scope and self.known.directories:
+            if not result.in_scope and not result.elsewhere and self.known.directories:
                 result.root = RootState.EMPTY
 
     def _descend(self, parent: _Frame, name: str, path: str, trouble: str) -> None:
@@ -293,6 +299,8 @@ class _Scan:
         sifted = self.sieve.sift(folder, rows, self.known.files(folder.rel))
         result.changed += sifted.changed
         result.missing += sifted.missing
+        result.left += sifted.left
+        result.elsewhere += sifted.elsewhere
         result.in_scope += sifted.in_scope
         result.skipped += sifted.skipped
         result.unread += sifted.unread[: MOST_NAMED - len(result.unread)]

@@ -45,6 +45,8 @@ class Sifted:
         in_scope: number of documents in it.
         changed: documents that need a look.
         missing: known documents that are not there or no longer in scope, as paths on disk.
+        left: known documents that belong to another instance now, as paths on disk.
+        elsewhere: number of documents that are another instance's.
         proves: an equal signature will prove that nothing changed. It does not when a file was written just before the
             scan, nor while something is missing: that must be said again as long as it is known.
         skipped: reason -> number of files that are no documents.
@@ -53,6 +55,8 @@ class Sifted:
     in_scope: int = 0
     changed: list[FileSnapshot] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    elsewhere: int = 0
     proves: bool = True
     skipped: Counter[str] = field(default_factory=Counter)
     unread: list[str] = field(default_factory=list)  # of them, those of a format that nobody reads
@@ -67,12 +71,14 @@ class Sieve:
         settings_of: a document's path -> hash of its training settings.
         max_size: bytes; larger files are ``TOO_LARGE``.
         started_ns: when the scan began, by the clock that stamps the files.
+        owns: whether a document is this instance's; ``None`` when all are.
     """
 
     source: str
     settings_of: Callable[[str], str]
     max_size: int
     started_ns: int
+    owns: Callable[[str], bool] | None = None
 
     def sift(self, folder: Folder, rows: Sequence[listing.Row], known: Mapping[str, KnownFile]) -> Sifted:
         """Compare the files of one directory with what is known of each.
@@ -94,6 +100,9 @@ class Sieve:
             if name not in verdicts:
                 continue
             path, trouble = spelled.get(name, (name, ""))
+            if self.owns is not None and not self.owns(join(folder.path, path)):
+                self._elsewhere(prefix + name, name in known, result)
+                continue
             problem, message = self._problem(folder.trouble or trouble, verdicts[name], size)
             racy = mtime_ns > self.started_ns - RACY_NS
             if racy:
@@ -109,6 +118,13 @@ class Sieve:
                 FileSnapshot(key, prefix + name, size, mtime_ns, inode, sha256, settings, problem, message, racy)
             )
         return result
+
+    def _elsewhere(self, disk_name: str, known: bool, result: Sifted) -> None:
+        result.in_scope -= 1
+        result.elsewhere += 1
+        if known:
+            result.left.append(disk_name)
+            result.proves = False  # until it was handed over it must be said again
 
     def _choose(self, rules: Rules, prefix: str, rows: Sequence[listing.Row], result: Sifted) -> dict[str, Verdict]:
         """Return the names that are documents; a format nobody reads is one if an include asks for it."""

@@ -24,6 +24,7 @@ from syncd.names import remote_name
 from syncd.plan import SourcePolicy
 from syncd.progress import Progress
 from syncd.prove import Material, Prover
+from syncd.shards import Shard
 from syncd.training import TrainingWatch
 
 T = TypeVar("T")
@@ -64,6 +65,11 @@ class SourceState:
     policy: SourcePolicy
     space: str
     dataset_id: str = ""
+    shard: Shard | None = None
+
+    def owns(self, path: str) -> bool:
+        """Whether a document is this instance's, and not another shard's."""
+        return self.shard is None or self.shard.owns(self.config.name, path)
 
     def disk_path(self, snapshot: FileSnapshot) -> str:
         """Where the document's file is."""
@@ -96,6 +102,7 @@ def source_state(source: Source, config: Config) -> SourceState:
             title_in_index=bool(options & _TITLE_OPTIONS),
         ),
         space=space_of(source, config.ledger.space),
+        shard=config.shard,
     )
 
 

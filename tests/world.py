@@ -28,6 +28,7 @@ from syncd.fastgpt.client import Client
 from syncd.ledger import Ledger, records
 from syncd.models import DeletePolicy
 from syncd.progress import Progress
+from syncd.shards import Shard
 
 T = TypeVar("T")
 EPOCH = 1_800_000_000.0  # the wall clock when a world's loop shows 0
@@ -64,6 +65,7 @@ class World:
         self.sources: list[Source] | None = None
         self.fastgpt: dict[str, Any] = {"search_tests_per_second": 50.0}
         self.space = ""
+        self.shard: Shard | None = None
         self.events: list[tuple[str, str, str]] = []
         self._hook: Callable[[str], None] | None = None
         self.replaces = False  # for tests that run with and without an earlier version
@@ -127,6 +129,7 @@ class World:
             schedule=Schedule(),
             http=Http(),
             sources=tuple(self.sources or [self.source]),
+            shard=self.shard,
         )
 
     def delete_at_once(self) -> None:

@@ -45,6 +45,7 @@ TABLE: dict[str, Entry] = {
     "rollback": Entry(DECIDE, "decisions", "Go back to the version before."),
     "pause": Entry(DECIDE, "service", "Pause the service."),
     "resume": Entry(DECIDE, "service", "Let the service go on."),
+    "reload": Entry(DECIDE, "service", "Have the service read its configuration again."),
     "audit": Entry(SERVE, "later", "Compare the server with the ledger. (not yet)"),
     "adopt": Entry(SERVE, "adopt", "Rebuild a lost ledger from the server's markers."),
     "backup": Entry(SERVE, "backup", "Write a copy of the ledger."),

@@ -64,6 +64,36 @@ def resume(ctx: click.Context) -> None:
     _set(globals_of(ctx), "resume", "goes on; no service is running, `syncd run` starts one")
 
 
+@click.command("reload", cls=Command, help=TABLE["reload"].help)
+@click.option(
+    "--pid", type=int, metavar="PID", help="The service's process; it then hears of a wrong configuration too."
+)
+@click.pass_context
+def reload(ctx: click.Context, pid: int | None) -> int:
+    """Returns when the new configuration is in force; exit code 78 when it was refused and the old one stays."""
+    import os
+    import signal
+
+    from syncd.commands.asking import ask
+    from syncd.errors import EXIT_OK, BusyError, ConfigError
+    from syncd.report import Lines, Report
+
+    given = globals_of(ctx)
+    try:
+        config = given.load()
+    except ConfigError:
+        if pid is not None:
+            os.kill(pid, signal.SIGHUP)
+        raise
+    answer = ask(config, "reload", {})
+    if answer is None:
+        raise BusyError(
+            "no service is running", hint="`syncd run` starts one, and reads the configuration as it is then"
+        )
+    given.show(Report("reload", answer, (Lines((answer["message"],)),)))
+    return EXIT_OK
+
+
 def _set(given: Globals, kind: str, alone: str) -> None:
     import time
 
@@ -90,4 +120,4 @@ def _set(given: Globals, kind: str, alone: str) -> None:
     given.show(Report(kind, document, (Lines((answer["message"],)),)))
 
 
-COMMANDS = {"run": run, "pause": pause, "resume": resume}
+COMMANDS = {"run": run, "pause": pause, "resume": resume, "reload": reload}

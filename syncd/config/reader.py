@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from syncd import shards
 from syncd.config import apikey, environment
 from syncd.config.document import Document, Table, unknown
 from syncd.config.kinds import describe
@@ -24,6 +25,7 @@ from syncd.config.values import (
     Secret,
     Service,
 )
+from syncd.shards import Shard
 
 Blame = Callable[[str], None]
 
@@ -39,6 +41,7 @@ def read(document: Document) -> Config | None:
     service = Service(**given["service"])
     http = _http(document, given["http"])
     notify = _notify(document, given["notify"])
+    shard = _shard(document)
     sources = Sources(document).all()
     if document.problems or fastgpt is None or ledger is None:
         return None
@@ -52,6 +55,7 @@ def read(document: Document) -> Config | None:
         document.problems.warnings(),
         service,
         notify,
+        shard,
     )
 
 
@@ -183,6 +187,15 @@ def _secret(document: Document, table: str, given: Table, key: str, *, credentia
     else:
         return NO_SECRET
     return apikey.read(found, what="a secret") or NO_SECRET
+
+
+def _shard(document: Document) -> Shard | None:
+    text = document.env.get(shards.VARIABLE, "")
+    try:
+        return shards.parse(text) if text else None
+    except ValueError as error:
+        document.problems.variable(f"{shards.VARIABLE} {error}")
+        return None
 
 
 def _default_ledger(env: Mapping[str, str]) -> Path | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Never
 
 from syncd.models import DeletePolicy, Training
+from syncd.shards import Shard
 
 
 class Secret:
@@ -159,6 +160,7 @@ class Config:
     warnings: tuple[str, ...] = ()
     service: Service = field(default_factory=Service)
     notify: Notify = field(default_factory=Notify)
+    shard: Shard | None = None  # the part of all documents that this instance serves; None: all of them
 
     def secrets(self) -> list[str]:
         """Every text that must not be written anywhere."""

@@ -7,9 +7,11 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from syncd.ledger.moves.common import HANDED
 from syncd.models import CollectionId, DocumentKey, Marker, Revision, RevisionId, State
 
 LEFT = "left in the former dataset"
+LET_GO = frozenset({LEFT, HANDED})  # reasons of revisions that live on without this ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +192,14 @@ def remember_strangers(conn: sqlite3.Connection, dataset_id: str, ids: Iterable[
         "insert or ignore into strangers (collection_id, dataset_id) values (?, ?)",
         [(collection_id, dataset_id) for collection_id in ids],
     )
+
+
+def resharded(conn: sqlite3.Connection, shard: str) -> None:
+    """Another part of the documents is served from now on: whoever was a stranger may be ours, and is no rival."""
+    conn.execute("insert or replace into meta values ('shard', ?)", (shard,))
+    conn.execute("delete from strangers")
+    conn.execute("update sources set adopted_at = null")
+    ask_for_survey(conn)
 
 
 # ---------------------------------------------------------------- adoption

@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from noop import fill_ledger, make_tree
+
 from syncd.ledger import Ledger
 
 SETTLE = 1.0

@@ -8,6 +8,7 @@ from syncd.ledger.moves.common import LATE, StaleMove, wake_sharers
 from syncd.ledger.moves.leaving import (
     begin_delete,
     deleted,
+    hand_over,
     hidden,
     keep,
     lost,
@@ -61,6 +62,7 @@ __all__ = [
     "failed_attempt",
     "flipped",
     "flipped_back",
+    "hand_over",
     "hidden",
     "identified",
     "keep",

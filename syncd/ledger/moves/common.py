@@ -6,6 +6,7 @@ import sqlite3
 
 from syncd.errors import SyncdError
 
+HANDED = "handed to another shard"
 LATE = 600.0  # seconds after which an upload that was given up does not arrive any more
 
 

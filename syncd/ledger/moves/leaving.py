@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 
-from syncd.ledger.moves.common import event, exactly_one, forget_signature, wake_sharers
+from syncd.ledger.moves.common import HANDED, event, exactly_one, forget_signature, wake_sharers
 from syncd.ledger.moves.sending import never_sent
 from syncd.models import DocumentKey, Revision, State
 
@@ -51,6 +51,26 @@ def supersede(conn: sqlite3.Connection, candidate: Revision, now: float) -> None
         never_sent(conn, candidate, now, "superseded", late=True)
     else:
         retire(conn, candidate, "superseded", now, 0.0, vanished=False, source="")
+
+
+def hand_over(conn: sqlite3.Connection, document_id: int, now: float) -> None:
+    """Another shard serves the document from now on: it is forgotten here, and nothing of it is touched there."""
+    conn.execute(
+        "insert into events (at, source, path, event, revision, detail)"
+        " select ?, source, path, 'handed-over', null, '' from documents where id = ?",
+        (now, document_id),
+    )
+    conn.execute(
+        "update revisions set state = 'deleted', flip = null, reprove = 0, collection_id = null, reason = ?"
+        " where document = ? and state != 'deleted'",
+        (HANDED, document_id),
+    )
+    conn.execute(
+        "update documents set gone = 1, at_rest = 1, note = null, note_reason = '', quarantine = null,"
+        " attempts = 0, next_try_at = null where id = ?",
+        (document_id,),
+    )
+    forget_signature(conn, document_id)
 
 
 def vanished(conn: sqlite3.Connection, document_id: int) -> None:
