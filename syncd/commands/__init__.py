@@ -49,7 +49,7 @@ TABLE: dict[str, Entry] = {
     "audit": Entry(SERVE, "later", "Compare the server with the ledger. (not yet)"),
     "adopt": Entry(SERVE, "adopt", "Rebuild a lost ledger from the server's markers."),
     "backup": Entry(SERVE, "backup", "Write a copy of the ledger."),
-    "scaffold": Entry(SERVE, "later", "Print files for Docker, systemd, CI. (not yet)"),
+    "scaffold": Entry(SERVE, "scaffold", "Print files for Docker, Kubernetes, systemd, CI and monitoring."),
     "healthcheck": Entry(SERVE, "healthcheck", "Ask the service whether it is well."),
     "explain": Entry(HELP, "explain", "Explain exit codes and error codes."),
     "completion": Entry(HELP, "completion", "Print the completion script of a shell."),

@@ -1,4 +1,4 @@
-"""Runs inside a machine that was booted with systemd: starts the units for real and writes "ok NAME" or "FAIL NAME why".
+"""Runs inside a machine booted with systemd: starts the units for real, writes "ok NAME" or "FAIL NAME why".
 
 The host (.ci/systemd) has put syncd into /opt/syncd and the units into /etc/systemd/system.
 """
@@ -180,12 +180,12 @@ def several_instances() -> None:
     shutil.copy("/etc/syncd/fastgpt-api-key", "/etc/syncd/second.key")
     code, text = systemctl("start", "syncd@second.service")
     assert code == 0, text
-    until(lambda: verified("a.md", config=config, state="syncd/second"))
+    until(lambda: verified("a.md", config=config, state="syncd-second"))
     assert systemctl("stop", "syncd@second.service")[0] == 0
 
 
 def documents_of_a_group() -> None:
-    """Documents that the service may not read hold its deletions and are told; the example drop-in lets it read them."""
+    """Documents that the service may not read are told; the example drop-in lets it read them."""
     subprocess.run(["groupadd", "docs"], check=True)
     subprocess.run(["chgrp", "-R", "docs", str(DOCS)], check=True)
     subprocess.run(["chmod", "-R", "o-rwx,g+rX", str(DOCS)], check=True)

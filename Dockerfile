@@ -1,0 +1,37 @@
+# syncd as a container: a sidecar beside whatever writes the documents. Read-only root file system, no root, no shell needed.
+#
+#   docker build -t syncd .                                  from a clone
+#   docker build -t syncd --build-arg SYNCD=syncd==0.1.0 .   from the package index (as `syncd scaffold docker` writes it)
+ARG PYTHON=docker.io/library/python:3.13-slim-trixie
+
+FROM ${PYTHON} AS build
+ARG SYNCD=/src
+COPY . /src
+# pip leaves: nothing in the finished image installs anything.
+RUN python3 -m venv /opt/syncd \
+ && /opt/syncd/bin/pip install --no-cache-dir --disable-pip-version-check "${SYNCD}" \
+ && /opt/syncd/bin/python -m compileall -q /opt/syncd/lib \
+ && /opt/syncd/bin/pip uninstall --yes --quiet pip \
+ && mkdir -p /state /config && chgrp 0 /state && chmod 770 /state
+
+FROM ${PYTHON}
+LABEL org.opencontainers.image.title="syncd" \
+      org.opencontainers.image.description="Keeps FastGPT knowledge bases an exact, proven mirror of folders of documents" \
+      org.opencontainers.image.licenses="Apache-2.0"
+COPY --from=build /opt/syncd /opt/syncd
+# Any user of group 0 may write the state, as OpenShift gives a container a user of its own choice.
+COPY --from=build --chown=10001:0 /state /var/lib/syncd
+COPY --from=build --chown=10001:0 /config /etc/syncd
+ENV PATH=/opt/syncd/bin:/usr/local/bin:/usr/bin:/bin \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    SYNCD_CONFIG=/etc/syncd/config.toml \
+    STATE_DIRECTORY=/var/lib/syncd \
+    HOME=/tmp
+USER 10001:0
+VOLUME /var/lib/syncd
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 \
+    CMD ["/opt/syncd/bin/python", "-m", "syncd.healthcheck"]
+ENTRYPOINT ["/opt/syncd/bin/syncd"]
+CMD ["run"]
