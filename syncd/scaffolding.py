@@ -1,7 +1,7 @@
 """The files that `syncd scaffold` writes, of the version that runs.
 
-Templates lie in ``syncd/assets``; ``$name`` is filled in, ``$$`` is a dollar sign. Units and Dockerfile have one home, the
-top of the repository, and are part of the wheel.
+Templates lie in ``syncd/assets``; ``$name`` is filled in, ``$$`` is a dollar sign. Units and Dockerfile have one home,
+the top of the repository, and are part of the wheel.
 """
 
 from __future__ import annotations

@@ -80,7 +80,7 @@ def reload(ctx: click.Context, pid: int | None) -> int:
 
     given = globals_of(ctx)
     try:
-        # The key is the service's affair: systemd gives its credentials to the service, not to whoever asks for a reload.
+        # The key is the affair of the service: systemd gives its credentials to it, not to whoever asks for a reload.
         config = given.load(env={"SYNCD_API_KEY": "not-needed-here", **os.environ})
     except ConfigError:
         if pid is not None:
