@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import hashlib
 import json
 import os
 import signal
@@ -139,6 +140,27 @@ settle = "0s"
             self.write(
                 f"{animal}.md", f"# {animal.title()}\n\nEverything about {animal} number {index} in the far north.\n"
             )
+
+    def expected(self) -> dict[str, str]:
+        """Hash by path, as the disk says."""
+        files = [path for path in self.docs.rglob("*") if path.is_file()]
+        return {str(p.relative_to(self.docs)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+
+    def visible(self) -> dict[str, str]:
+        """Hash by path of what the server shows of this site; a path that is shown twice fails."""
+        rows: list[dict[str, Any]] = server().admin("snapshot")
+        folders = {row["id"]: row for row in rows if row["type"] == "folder"}
+        found: dict[str, str] = {}
+        for row in rows:
+            marker = (row.get("metadata") or {}).get("syncd")
+            if row["type"] == "folder" or marker is None or marker["space"] != self.tmp.name or row["forbid"]:
+                continue
+            path, parent = row["name"], row["parentId"]
+            while parent:
+                path, parent = f"{folders[parent]['name']}/{path}", folders[parent]["parentId"]
+            assert path not in found, f"{path} is visible twice"
+            found[path] = marker["sha256"]
+        return found
 
     def command(self, *args: str) -> list[str]:
         """The command line of one run."""

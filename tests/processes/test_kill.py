@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import random
 import signal
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import exercised
 import pytest
@@ -53,29 +51,6 @@ def changed(name: str) -> str:
     return f"# Second edition of {name}\n\nOtters use stones as tools and keep their favourite one in a pocket.\n"
 
 
-def expected(site: Site) -> dict[str, str]:
-    """Hash by path, as the disk says."""
-    files = [path for path in site.docs.rglob("*") if path.is_file()]
-    return {str(p.relative_to(site.docs)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
-
-
-def visible(site: Site) -> dict[str, str]:
-    """Hash by path of what the server shows of this site; a path that is shown twice fails."""
-    rows: list[dict[str, Any]] = server().admin("snapshot")
-    folders = {row["id"]: row for row in rows if row["type"] == "folder"}
-    found: dict[str, str] = {}
-    for row in rows:
-        marker = (row.get("metadata") or {}).get("syncd")
-        if row["type"] == "folder" or marker is None or marker["space"] != site.tmp.name or row["forbid"]:
-            continue
-        path, parent = row["name"], row["parentId"]
-        while parent:
-            path, parent = f"{folders[parent]['name']}/{path}", folders[parent]["parentId"]
-        assert path not in found, f"{path} is visible twice"
-        found[path] = marker["sha256"]
-    return found
-
-
 def site_for(tmp: Path, name: str) -> Site:
     """A folder of its own with the first documents."""
     place = tmp / name
@@ -103,7 +78,7 @@ def check_point(tmp: Path, number: int, point: str) -> str:
     assert died, f"{point} was not passed by a real process"
     after = site.run("sync", "-q")
     assert (point, 0) == (point, after.code), after.out + after.err
-    assert (point, expected(site)) == (point, visible(site))
+    assert (point, site.expected()) == (point, site.visible())
     return point
 
 
@@ -137,7 +112,7 @@ def check_random(tmp: Path, seed: int) -> int:
         site.write(f"new-{rng.randint(0, 99)}.md", changed(str(rng.random())))
     after = site.run("sync", "-q")
     assert (seed, 0) == (seed, after.code), after.out + after.err
-    assert (seed, expected(site)) == (seed, visible(site))
+    assert (seed, site.expected()) == (seed, site.visible())
     return kills
 
 
