@@ -146,11 +146,11 @@ settle = "0s"
         files = [path for path in self.docs.rglob("*") if path.is_file()]
         return {str(p.relative_to(self.docs)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
-    def visible(self) -> dict[str, str]:
-        """Hash by path of what the server shows of this site; a path that is shown twice fails."""
+    def shown(self) -> list[tuple[str, str]]:
+        """Path and hash of every collection of this site that the server shows, sorted."""
         rows: list[dict[str, Any]] = server().admin("snapshot")
         folders = {row["id"]: row for row in rows if row["type"] == "folder"}
-        found: dict[str, str] = {}
+        found: list[tuple[str, str]] = []
         for row in rows:
             marker = (row.get("metadata") or {}).get("syncd")
             if row["type"] == "folder" or marker is None or marker["space"] != self.tmp.name or row["forbid"]:
@@ -158,8 +158,14 @@ settle = "0s"
             path, parent = row["name"], row["parentId"]
             while parent:
                 path, parent = f"{folders[parent]['name']}/{path}", folders[parent]["parentId"]
-            assert path not in found, f"{path} is visible twice"
-            found[path] = marker["sha256"]
+            found.append((path, marker["sha256"]))
+        return sorted(found)
+
+    def visible(self) -> dict[str, str]:
+        """Hash by path of what the server shows at rest; a path that is shown twice fails."""
+        rows = self.shown()
+        found = dict(rows)
+        assert len(found) == len(rows), f"something is visible twice: {rows}"
         return found
 
     def command(self, *args: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""`syncd run` as a process of its own: started on a site, watched through its log, its page and the server, and ended."""
+"""`syncd run` as a process of its own: started on a site, watched through log, page and server, and ended."""
 
 from __future__ import annotations
 
@@ -73,8 +73,10 @@ class Service:
         return self
 
     def in_step(self, seconds: float = PATIENCE) -> None:
-        """Wait until the server shows exactly what is on the disk, every document once."""
-        self._wait(lambda: self.site.expected() == self.site.visible(), "disk and server are equal", seconds)
+        """Wait until the server shows exactly what is on the disk, every document once (twice within a flip)."""
+        self._wait(
+            lambda: sorted(self.site.expected().items()) == self.site.shown(), "disk and server are equal", seconds
+        )
 
     def _wait(self, condition: Callable[[], Any], what: str, seconds: float) -> None:
         def alive() -> Any:
@@ -100,9 +102,9 @@ class Service:
     def get(self, path: str, body: bytes | None = None, **headers: str) -> tuple[int, str]:
         """One request to its status server; underscores in header names are dashes. Returns status and body."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        request = urllib.request.Request(self.address + path, data=body, headers=named)
+        request = urllib.request.Request(self.address + path, data=body, headers=named)  # noqa: S310 - loopback
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
+            with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             with error:
