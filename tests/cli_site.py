@@ -40,11 +40,10 @@ class Server:
             return json.load(answer)
 
 
-@functools.cache
-def server() -> Server:
-    """The one emulator of this test session; each test has datasets of its own in it."""
+def start_server(*options: str) -> tuple[subprocess.Popen[str], Server]:
+    """An emulator as a process; whoever starts it ends it with ``stop_server``."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "syncd.emulator", "--port", "0", *QUICK],
+        [sys.executable, "-m", "syncd.emulator", "--port", "0", *QUICK, *options],
         cwd=REPOSITORY,
         stdout=subprocess.PIPE,
         text=True,
@@ -52,13 +51,21 @@ def server() -> Server:
     )
     assert process.stdout is not None
     greeting = json.loads(process.stdout.readline())
+    return process, Server(greeting["base_url"], greeting["global_key"], greeting["app_key"])
 
-    def end() -> None:
-        process.terminate()
-        process.communicate(timeout=10)
 
-    atexit.register(end)
-    return Server(greeting["base_url"], greeting["global_key"], greeting["app_key"])
+def stop_server(process: subprocess.Popen[str]) -> None:
+    """End an emulator."""
+    process.terminate()
+    process.communicate(timeout=10)
+
+
+@functools.cache
+def server() -> Server:
+    """The one emulator of this test session; each test has datasets of its own in it."""
+    process, greeting = start_server()
+    atexit.register(stop_server, process)
+    return greeting
 
 
 @dataclass(frozen=True)
@@ -92,13 +99,24 @@ class Site:
     delete: str = ""
     extra: str = ""
     env: dict[str, str] = field(default_factory=dict)
+    server: Server | None = None  # the one of this test session, unless another is given
 
     def __post_init__(self) -> None:
-        self.base_url = self.base_url or server().base_url
-        self.key = self.key or server().key
+        self.base_url = self.base_url or self.emulator.base_url
+        self.key = self.key or self.emulator.key
         self.docs = self.tmp / "docs"
         self.docs.mkdir(exist_ok=True)
         self.configure()
+
+    @property
+    def emulator(self) -> Server:
+        """Its server."""
+        return self.server or server()
+
+    @property
+    def space(self) -> str:
+        """The id of its deployment, in every marker."""
+        return self.tmp.name
 
     def configure(self) -> None:
         """Write the configuration anew."""
@@ -112,7 +130,7 @@ api_key_file = "key"
 search_tests_per_second = 200
 [ledger]
 path = "ledger.db"
-space = "{self.tmp.name}"
+space = "{self.space}"
 [[source]]
 name = "docs"
 path = "docs"
@@ -148,12 +166,12 @@ settle = "0s"
 
     def shown(self) -> list[tuple[str, str]]:
         """Path and hash of every collection of this site that the server shows, sorted."""
-        rows: list[dict[str, Any]] = server().admin("snapshot")
+        rows: list[dict[str, Any]] = self.emulator.admin("snapshot")
         folders = {row["id"]: row for row in rows if row["type"] == "folder"}
         found: list[tuple[str, str]] = []
         for row in rows:
             marker = (row.get("metadata") or {}).get("syncd")
-            if row["type"] == "folder" or marker is None or marker["space"] != self.tmp.name or row["forbid"]:
+            if row["type"] == "folder" or marker is None or marker["space"] != self.space or row["forbid"]:
                 continue
             path, parent = row["name"], row["parentId"]
             while parent:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from contextlib import closing
-from typing import Any
+from typing import Any, Protocol
 
 from world import EPOCH, World
 
@@ -113,7 +113,16 @@ def converged(world: World, *, failing: tuple[str, ...] = (), again: bool = True
         assert [r.path for r in world.requests()[before:]] == [], "a pass with nothing to do sent requests"
 
 
-def no_gap(world: World) -> None:
+class Watched(Protocol):
+    """What ``no_gap`` asks of a world."""
+
+    emulator: Any
+    verified: dict[tuple[str, str], set[float]]
+    let_go: dict[tuple[str, str], set[float]]
+    document_of: dict[str, tuple[str, str]]
+
+
+def no_gap(world: Watched) -> None:
     """Check law 1 over all that has happened: once verified, a compared version is always visible."""
     ready: set[str] = set()
     visible: dict[tuple[str, str], set[str]] = {}

@@ -11,9 +11,11 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from cli_site import Site, clean_environment
+from world_parts import remember
 
 PATIENCE = 30.0  # seconds for anything that should happen at once, on a machine that is busy with other tests
 _EVERY = 0.05
@@ -122,6 +124,25 @@ class Service:
         code = self.process.wait(seconds)
         assert self.site.key not in self.log.read_text(encoding="utf-8"), "the key is in the log"
         return code
+
+
+class Seen:
+    """What happened on a site's server, for ``laws.no_gap``: its timeline, and what the site's ledger knows."""
+
+    def __init__(self, site: Site, *ledgers: Path) -> None:
+        rows = [
+            row
+            for row in site.emulator.admin("timeline")
+            if row["metadata"].get("syncd", {}).get("space") == site.space
+        ]
+        self.emulator = SimpleNamespace(timeline=[SimpleNamespace(**row) for row in rows])
+        self.verified: dict[tuple[str, str], set[float]] = {}
+        self.let_go: dict[tuple[str, str], set[float]] = {}
+        self.document_of: dict[str, tuple[str, str]] = {}
+        for ledger in ledgers or (site.tmp / "ledger.db",):
+            remember(ledger, self.verified, self.let_go, self.document_of)
+        assert rows, "nothing happened on the server"
+        assert self.verified, "nothing was verified"
 
 
 @contextmanager

@@ -9,16 +9,15 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import sqlite3
 import unicodedata
 from collections.abc import Callable, Coroutine
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
-from world_parts import Crash, Transport, VirtualLoop, finish
+from world_parts import Crash, Transport, VirtualLoop, finish, remember
 
 from syncd import points
 from syncd.config import Config, FastGPT, Http, LedgerConfig, Schedule, Secret, Source
@@ -157,21 +156,7 @@ class World:
 
     def _remember(self) -> None:
         """Keep what the checks of the laws need, whatever becomes of the ledger."""
-        with suppress(Exception), closing(sqlite3.connect(f"file:{self.ledger_path}?mode=ro", uri=True)) as conn:
-            for source, path, at in conn.execute(
-                "select d.source, d.path, r.verified_at from revisions r join documents d on d.id = r.document"
-                " where r.verified_at is not null union select source, path, at from events where event = 'verified'"
-            ):
-                self.verified.setdefault((source, path), set()).add(at)
-            for source, path, at in conn.execute(
-                "select d.source, d.path, x.at from deletions x join documents d on d.id = x.document"
-            ):
-                self.let_go.setdefault((source, path), set()).add(at)
-            for collection_id, source, path in conn.execute(
-                "select r.collection_id, d.source, d.path from revisions r join documents d on d.id = r.document"
-                " where r.collection_id is not null"
-            ):
-                self.document_of[collection_id] = (source, path)
+        remember(self.ledger_path, self.verified, self.let_go, self.document_of)
 
     async def _run(self, body: Callable[[Engine], Coroutine[Any, Any, T]]) -> T:
         config = self.config()
