@@ -35,6 +35,7 @@ from syncd.config.lines import Lines
 from syncd.config.schema import SOURCE, SUBTABLES, TABLES, TRAINING, camel
 from syncd.errors import EXIT_CONFIG, ConfigError
 from syncd.models import DeletePolicy, Training
+from syncd.shards import Shard
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
 SECRETS = ("token", "webhook_url", "webhook_secret", "ping_url")
@@ -1135,13 +1136,20 @@ def test_other_variables_are_left_alone(folder: Path) -> None:
     env = {
         **ENV,
         "SYNCD_CONFIG": "x",
-        "SYNCD_SHARD": "1/2",
         "SYNCD_CRASH_AT": "3",
         "SYNCD_LIVE_URL": "y",
         "SYNCDX__Y": "z",
         "OTHER__X": "1",
     }
     assert _load(folder, MINIMAL, env) == _load(folder, MINIMAL)
+
+
+def test_the_shard_comes_from_the_environment(folder: Path) -> None:
+    """Which part an instance serves is its own affair; the configuration is the same for all. A wrong one is said."""
+    assert Shard(1, 3) == _load(folder, MINIMAL, {**ENV, "SYNCD_SHARD": "1/3"}).shard
+    assert _load(folder, MINIMAL, {**ENV, "SYNCD_SHARD": ""}).shard is None
+    (problem,) = _problems(folder, MINIMAL, {**ENV, "SYNCD_SHARD": "3/3"})
+    assert problem.startswith('environment: SYNCD_SHARD must be "i/n" with i from 0 to n - 1')
 
 
 # ---------------------------------------------------------------- warnings
