@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ class Answering:
         reload: reads the configuration again.
     """
 
-    reload: Callable[[], dict[str, Any]]
+    reload: Callable[[], Awaitable[dict[str, Any]]]
 
     async def perform(self, runner: Runner, request: requests.Request) -> dict[str, Any]:
         """Carry out one request; returns the values of the answer, ``message`` among them.
@@ -48,7 +48,7 @@ class Answering:
             case "rollback":
                 return await _rollback(runner, given)
             case "reload":
-                return self.reload()
+                return await self.reload()
         raise UsageError(f'the service knows no request "{kind}"', hint="known are " + ", ".join(requests.KINDS))
 
     async def _pause(self, runner: Runner, since: float | None) -> dict[str, Any]:

@@ -12,14 +12,15 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from syncd import __version__, points
 from syncd.answering import Answering
 from syncd.backend import Backend
-from syncd.config import Config
+from syncd.config import Config, Http
 from syncd.engine import Engine
-from syncd.errors import ConfigError
+from syncd.errors import BusyError, ConfigError, SyncdError
 from syncd.hearing import Hearing
 from syncd.heart import Heart
 from syncd.jobs import Jobs
@@ -75,7 +76,11 @@ class Daemon:
     ended: bool = False
     _loaded_at: float = 0.0
     _started_at: float = 0.0
+    _http: Http | None = None  # what the status server was made of
     _reload: asyncio.Event = field(default_factory=asyncio.Event)
+    _reloading: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _asked: list[int] = field(default_factory=list)  # requests that are answered when a new configuration is in force
+    _hung_up: set[asyncio.Task[None]] = field(default_factory=set)
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     _told: dict[str, Any] = field(default_factory=dict)
     _describing: asyncio.Task[None] | None = None
@@ -86,49 +91,84 @@ class Daemon:
         """Come to a safe point and end."""
         self._stop.set()
 
-    def reload(self) -> dict[str, Any]:
-        """Read the configuration again.
+    async def reload(self) -> dict[str, Any]:
+        """Read the configuration again; it is in force when what is under way has come to a safe point.
+
+        systemd hears that the reload is over when the new configuration serves, or at once when it was refused.
 
         Raises:
-            ConfigError: it is wrong; the old one stays.
+            SyncdError: it cannot be used; the old one stays.
         """
-        self.heart.reloading()
-        try:
-            config = self.load()
-            if config.ledger.path != self.config.ledger.path:
-                raise ConfigError(
-                    [f"{config.path}: [ledger] path cannot change while the service runs"],
-                    hint="restart the service to use another ledger",
-                )
-        except ConfigError as error:
-            self._refuse(error)
-            raise
-        finally:
-            self.heart.reloaded()
-        self.config = config
-        self.refused = None
-        self._loaded_at = self._now()
-        self.metrics.config_reload(True, self._loaded_at)
-        log.info("config.reloaded", path=str(config.path), sources=len(config.sources))
-        self._reload.set()
-        return {"message": f"{config.path} is in force"}
+        async with self._reloading:
+            if self._stop.is_set():
+                raise BusyError("the service is stopping", hint="it reads its configuration when it starts again")
+            self.heart.reloading()
+            try:
+                config = self.load()
+                self._check(config)
+                await self._listen(config.http)
+            except SyncdError as error:
+                self._refuse(error)
+                self.heart.reloaded()
+                raise
+            self.config = config
+            self.refused = None
+            self._loaded_at = self._now()
+            self.metrics.config_reload(True, self._loaded_at)
+            log.info("config.reloaded", path=str(config.path), sources=len(config.sources))
+            self._reload.set()
+            return {"message": f"{config.path} is read, and in force at the next safe point"}
 
     def hang_up(self) -> None:
         """SIGHUP: as ``reload``; what is wrong is said and changes nothing."""
-        try:
-            self.reload()
-        except ConfigError:
-            return
+        task = asyncio.ensure_future(self._hang_up())
+        self._hung_up.add(task)
+        task.add_done_callback(self._hung_up.discard)
 
-    def _refuse(self, error: ConfigError) -> None:
+    async def _hang_up(self) -> None:
+        try:
+            await self.reload()
+        except SyncdError:
+            return  # it was said
+        except Exception:
+            log.exception("bug")
+            self.heart.reloaded()
+
+    def _check(self, config: Config) -> None:
+        """What cannot change while the service runs, or could not be built."""
+        if config.ledger.path != self.config.ledger.path:
+            raise ConfigError(
+                [f"{config.path}: [ledger] path cannot change while the service runs"],
+                hint="restart the service to use another ledger",
+            )
+        make_client(config)
+
+    def _refuse(self, error: SyncdError) -> None:
         now = self._now()
-        self.refused = {"at": iso(now), "problems": list(error.problems)}
+        problems = list(error.problems) if isinstance(error, ConfigError) else [error.message]
+        self.refused = {"at": iso(now), "problems": problems}
         self.metrics.config_reload(False, now)
-        log.error("config.refused", problems=list(error.problems), hint=error.hint)
+        log.error("config.refused", problems=problems, hint=error.hint)
         if self.assembly is not None:
-            text = "a new configuration was refused, the old one stays: " + "; ".join(error.problems[:3])
+            text = "a new configuration was refused, the old one stays: " + "; ".join(problems[:3])
             self.assembly.notifier.tell(Notice("config-refused", "configuration", text, error.hint, now))
         self.describe()
+
+    async def _perform(self, runner: Runner, request: requests.Request) -> dict[str, Any] | None:
+        """Carry out a request; whoever asked for a reload is answered when the new configuration is in force."""
+        if request.kind != "reload":
+            return await Answering(reload=self.reload).perform(runner, request)
+        await self.reload()
+        self._asked.append(request.id)
+        return None
+
+    async def _answer_reloads(self, config: Config) -> None:
+        asked, self._asked = self._asked, []
+        said = {"message": f"{config.path} is in force"}
+        for number in asked:
+            answer = partial(requests.answer, request=number, exit_code=0, values=said, now=self._now())
+            await self.ledger.commit("answered", answer)
+            log.info("request.done", kind="reload", exit_code=0)
 
     # ------------------------------------------------------------ life
 
@@ -146,32 +186,44 @@ class Daemon:
         self._loaded_at = self._started_at = self._now()
         self.metrics.config_reload(True, self._loaded_at)
         log.info("service.started", version=__version__, config=str(self.config.path), ledger=str(self.ledger.path))
+        with self.ledger.transaction("cleared") as conn:
+            requests.clear_up(conn, self._now())
         beating = asyncio.ensure_future(self.heart.beat(self.ledger, self._summary))
         try:
+            await self._listen(self.config.http)
             while not self._stop.is_set():
                 self._reload.clear()
-                async with self._assembled(self.config) as assembly, self._listening(self.config):
-                    await self._serve(assembly)
+                async with self._assembled(self.config) as assembly:
+                    await self._serve(assembly, beating)
         finally:
             self.ended = True
-            beating.cancel()
-            await asyncio.gather(beating, return_exceptions=True)
-            if self._describing is not None:
-                await asyncio.gather(self._describing, return_exceptions=True)
-            with_nobody = {"process": own_name(), "stopped_at": iso(self._now())}
-            with self.ledger.transaction("stopped") as conn:
-                requests.describe(conn, with_nobody)
-            log.info("service.stopped")
+            await self._hush()
+            rest = [beating, *self._hung_up, *([] if self._describing is None else [self._describing])]
+            for task in rest:
+                task.cancel()
+            await asyncio.gather(*rest, return_exceptions=True)
+        with self.ledger.transaction("stopped") as conn:
+            requests.clear_up(conn, self._now())
+            requests.describe(conn, {"process": own_name(), "stopped_at": iso(self._now())})
+        log.info("service.stopped")
 
-    async def _serve(self, assembly: Assembly) -> None:
-        """Run one assembly until a stop or a reload, then drain it."""
+    async def _serve(self, assembly: Assembly, beating: asyncio.Future[None]) -> None:
+        """Run one assembly until a stop or a reload, then drain it.
+
+        Raises:
+            LedgerError: the ledger cannot be used any more: said by the runner, or by the heart.
+        """
         running = asyncio.ensure_future(assembly.runner.run())
         waits = [asyncio.ensure_future(event.wait()) for event in (self._stop, self._reload)]
         self.heart.ready(self._summary())
         log.info("service.ready", sources=len(assembly.config.sources), listen=self.server and self.server.address)
         self.describe()
         try:
-            await asyncio.wait({running, *waits}, return_when=asyncio.FIRST_COMPLETED)
+            await self._answer_reloads(assembly.config)
+            ends: set[asyncio.Future[Any]] = {running, beating, *waits}
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            if beating.done():
+                beating.result()
             if not running.done():
                 assembly.runner.stop()
                 await self._drain(assembly, running)
@@ -191,9 +243,14 @@ class Daemon:
             named = ", ".join(f"{key.source}/{key.path}" for key in keys[:_NAMED])
             more = f" and {len(keys) - _NAMED} more" if len(keys) > _NAMED else ""
             waits = f"stopping: waits for {named}{more}" if keys else "stopping"
-            if self._stop.is_set():
+            stopping = self._stop.is_set()
+            if stopping:
                 self.heart.stopping(waits)
-            log.info("service.stopping", waits_for=len(keys), documents=[f"{k.source}/{k.path}" for k in keys[:_NAMED]])
+            log.info(
+                "service.stopping" if stopping else "service.reloading",
+                waits_for=len(keys),
+                documents=[f"{key.source}/{key.path}" for key in keys[:_NAMED]],
+            )
             await asyncio.wait({running}, timeout=min(_SAY_EVERY, max(deadline - loop.time(), 0.0)))
         if not running.done():
             log.warning("service.cut", documents=len(assembly.engine.under_way()))
@@ -201,14 +258,13 @@ class Daemon:
     @asynccontextmanager
     async def _assembled(self, config: Config) -> AsyncIterator[Assembly]:
         """Everything one configuration asks for, started; ended in reverse on the way out."""
-        answering = Answering(reload=self.reload)
         async with AsyncExitStack() as stack:
             client = await stack.enter_async_context(make_client(config))
             engine = Engine(config, self.ledger, client, run=self.heart.in_thread)
             notifier = Notifier(config.notify, healthy=self.healthy)
             hearing = Hearing(self.metrics, notifier.tell, self._to_page, self._now, self.describe)
-            runner = Runner(engine, hearing, answering.perform)
-            jobs = Jobs(config, runner)
+            runner = Runner(engine, hearing, self._perform)
+            jobs = Jobs(config, runner, self.heart.in_thread)
             watcher = Watcher(
                 config.sources, hints=runner.hints, changed=self._watch_changed, overflow=self.metrics.overflow
             )
@@ -234,23 +290,30 @@ class Daemon:
     def _forget(self) -> None:
         self.assembly = None
 
-    @asynccontextmanager
-    async def _listening(self, config: Config) -> AsyncIterator[None]:
-        """The status server, if one is asked for."""
-        http = config.http
-        if not http.listen:
-            yield
+    async def _listen(self, http: Http) -> None:
+        """Have the status server as configured; one that is as it should be lives on.
+
+        Raises:
+            BusyError, ConfigError: it cannot listen there; the one that listens elsewhere goes on.
+        """
+        if http == self._http:
             return
-        backend = Backend(self)
-        self.metrics.conn = backend.conn
-        self.metrics.oldest = lambda conn: quality.oldest_wait(conn, self._now())
-        server = Server(http.listen, backend, self.metrics, token=http.token, allowed_hosts=http.allowed_hosts)
-        await server.start()
-        self.server = server
-        try:
-            yield
-        finally:
-            self.server = None
+        if self._http is not None and http.listen == self._http.listen:
+            await self._hush()  # two cannot have one port
+        fresh = None
+        if http.listen:
+            backend = Backend(self)
+            self.metrics.conn = backend.conn
+            self.metrics.oldest = lambda conn: quality.oldest_wait(conn, self._now())
+            fresh = Server(http.listen, backend, self.metrics, token=http.token, allowed_hosts=http.allowed_hosts)
+            await fresh.start()
+        await self._hush()
+        self.server, self._http = fresh, http
+
+    async def _hush(self) -> None:
+        """End the status server, if there is one."""
+        server, self.server, self._http = self.server, None, None
+        if server is not None:
             await server.stop()
 
     # ------------------------------------------------------------ what it says of itself
@@ -311,12 +374,14 @@ class Daemon:
         self._describing = asyncio.ensure_future(self._describe())
 
     async def _describe(self) -> None:
-        await asyncio.sleep(0.05)
-        said = self.description()
-        if said != self._told and not self.ended:
+        while not self.ended:
+            await asyncio.sleep(0.05)
+            said = self.description()
+            self.heart.status(self._summary())
+            if said == self._told:
+                return  # nothing has changed while the last one was written
             self._told = said
-            await self.ledger.commit("described", lambda db: requests.describe(db, said), durable=False)
-        self.heart.status(self._summary())
+            await self.ledger.commit("described", partial(requests.describe, service=said), durable=False)
 
     def _summary(self) -> str:
         """One line for `systemctl status`."""

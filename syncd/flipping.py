@@ -7,6 +7,7 @@ from sqlite3 import Connection
 
 from syncd.errors import Permanent, RemoteMissing
 from syncd.ledger import entries, moves, records
+from syncd.logs import get_logger
 from syncd.models import (
     DocumentKey,
     FileSnapshot,
@@ -18,9 +19,12 @@ from syncd.models import (
     Restore,
     Revision,
     State,
+    Verdict,
 )
 from syncd.prove import Material
 from syncd.work import SourceState, Tools, Unproven
+
+log = get_logger(__name__)
 
 ADOPTED = "adopted"
 ALONE = "alone"
@@ -72,8 +76,34 @@ class Flipping:
         tools.materials.pop(revision.id, None)
         if old is not None:
             tools.progress.counts["replaced"] += 1
+        self._log(action.key, revision, old, snapshot, proof)
         tools.progress.count("verified", action.key, proof.weak)
         return proof
+
+    def _log(
+        self, key: DocumentKey, revision: Revision, old: Revision | None, snapshot: FileSnapshot | None, proof: Proof
+    ) -> None:
+        ranks = [result.rank for result in proof.results if result.rank is not None]
+        noticed = self.tools.progress.noticed(key)
+        known = {
+            "bytes": None if snapshot is None else snapshot.size,
+            "replaces": None if old is None else old.collection_id,
+            "worst_rank": max(ranks, default=None),
+            "weak": proof.weak or None,
+            "seconds": None if noticed is None else round(noticed, 3),
+        }
+        log.info(
+            "document.verified",
+            source=key.source,
+            path=key.path,
+            collection_id=revision.collection_id,
+            revision=revision.id,
+            sha256=revision.content.sha256,
+            probes=len(proof.results),
+            found=sum(result.verdict is Verdict.FOUND for result in proof.results),
+            upload_to_proof=round(max(self.tools.now() - revision.created_at, 0.0), 3),
+            **{name: value for name, value in known.items() if value is not None},
+        )
 
     # ------------------------------------------------------------ forward
 

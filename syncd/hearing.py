@@ -18,8 +18,6 @@ from syncd.web import Metrics
 
 log = get_logger(__name__)
 
-# Of these the engine has its own line in the log, or they are no more than steps on the way.
-_QUIET = frozenset({"uploaded", "failed", "quarantined", "probe", "skipped"})
 _TO_THE_PAGE = frozenset(
     {"uploaded", "verified", "moved", "retired", "deleted", "quarantined", "failed", "replaced", "probe"}
 )
@@ -46,12 +44,10 @@ class Hearing(Listener):
     _named: set[tuple[str, str]] = field(default_factory=set)  # skipped files that were told
 
     def event(self, event: str, key: DocumentKey, detail: str) -> None:
-        """Something happened to a document."""
+        """Something happened to a document; the engine itself has written its line into the log."""
         self.metrics.event(key.source, event)
         if event == "skipped":
             self._skipped(key, detail)
-        elif event not in _QUIET:
-            log.info(f"document.{event}", source=key.source, path=key.path, **({"detail": detail} if detail else {}))
         if event in _TO_THE_PAGE:
             self.page({"at": iso(self.now()), "source": key.source, "path": key.path, "event": event, "detail": detail})
         if event == "quarantined":

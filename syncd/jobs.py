@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 from syncd import verify
 from syncd.config import Config
+from syncd.errors import SyncdError
 from syncd.ledger import remote, requests, upkeep
 from syncd.logs import get_logger
 from syncd.running import Runner
@@ -17,19 +19,21 @@ log = get_logger(__name__)
 
 @dataclass(slots=True)
 class Jobs:
-    """The jobs of one configuration."""
+    """The jobs of one configuration.
+
+    Args:
+        config: the configuration.
+        runner: is poked.
+        run: runs blocking work elsewhere.
+    """
 
     config: Config
     runner: Runner
-    _busy: set[str]
-
-    def __init__(self, config: Config, runner: Runner) -> None:
-        self.config = config
-        self.runner = runner
-        self._busy = set()
+    run: Callable[..., Awaitable[Any]]
+    _busy: set[str] = field(default_factory=set)
 
     def fire(self, name: str) -> None:
-        """A job's time has come; one that still runs is not begun again."""
+        """A job's time has come; one that still runs, or waits for the end of a pause, is not begun again."""
         if name not in self._busy:
             self._busy.add(name)
             self.runner.spawn(self._run(name))
@@ -37,38 +41,60 @@ class Jobs:
     async def _run(self, name: str) -> None:
         engine = self.runner.engine
         try:
-            if self.runner.paused_since is not None and name != "maintenance":
-                return
+            self.runner.listener.changed()  # the next time is another one now
+            if name != "maintenance":
+                await self.runner.not_paused()  # what is missed in a pause is caught up once
             log.info("job.fired", job=name)
             await engine.ledger.commit("fired", lambda db: requests.fired(db, name, engine.now()))
-            match name:
-                case "scan":
-                    self.runner.look()
-                case "audit":
-                    await engine.ledger.commit("audit", remote.ask_for_survey)
-                    self.runner.look()
-                case "verify":
-                    await self._verify()
-                case "maintenance":
-                    await self._maintain()
+            await self._work(name)
+        except SyncdError as error:
+            log.warning("job.failed", job=name, error=error.message, hint=error.hint)
         finally:
             self._busy.discard(name)
-            self.runner.listener.changed()
+
+    async def _work(self, name: str) -> None:
+        match name:
+            case "scan":
+                self.runner.look()
+            case "audit":
+                await self.runner.engine.ledger.commit("audit", remote.ask_for_survey)
+                self.runner.look()
+            case "verify":
+                await self._verify()
+            case "maintenance":
+                await self._maintain()
 
     async def _verify(self) -> None:
-        """Prove a sample again; what search does not find any more is a finding."""
-        runner = self.runner
-        report = await verify.verify(runner.engine, sample=self.config.schedule.verify_sample, gate=runner.gate)
-        missing = sum(row["verdict"] == "missing" for row in report.results)
-        log.info("verify.done", documents=report.documents, questions=len(report.results), missing=missing)
+        """Prove a sample again, source by source; what search does not find any more is a finding."""
+        runner, sample = self.runner, self.config.schedule.verify_sample
+        documents = questions = missing = 0
+        for name in runner.engine.sources:
+            try:
+                report = await verify.verify(
+                    runner.engine, source=name, sample=sample, gate=runner.gate, turn=runner.not_paused
+                )
+            except* SyncdError as group:  # one source's trouble is not the others'
+                log.warning("job.failed", job="verify", source=name, error=str(group.exceptions[0]))
+            else:
+                documents += report.documents
+                questions += len(report.results)
+                missing += sum(row["verdict"] == "missing" for row in report.results)
+        log.info("verify.done", documents=documents, questions=questions, missing=missing)
 
     async def _maintain(self) -> None:
+        """Each part for itself: a full disk for the copy is no reason to let the ledger grow."""
         ledger, kept = self.runner.engine.ledger, self.config.ledger
         now = self.runner.engine.now()
-        gone = await ledger.commit("pruned", lambda db: upkeep.prune(db, now, kept.history))
-        copy = await asyncio.to_thread(upkeep.rotate, ledger, kept.backups)
-        upkeep.compact(ledger.conn)
-        with closing(ledger.reader()) as conn:
-            sound = conn.execute("pragma quick_check(1)").fetchone()[0]
-        level = log.info if sound == "ok" else log.error
-        level("maintenance.done", pruned=gone, backup=str(copy or ""), check=sound)
+        window = max((source.delete.window for source in self.config.sources), default=0.0)
+        gone = await ledger.commit("pruned", lambda db: upkeep.prune(db, now, kept.history, window))
+        sound = await self.run(upkeep.compact, ledger.path)
+        copy: Path | None = None
+        if sound != "ok":
+            # No copy is made of what is damaged: it would push out one that is not.
+            log.error("maintenance.damaged", ledger=str(ledger.path), check=sound)
+        else:
+            try:
+                copy = await self.run(upkeep.rotate, ledger, kept.backups)
+            except (SyncdError, OSError) as error:
+                log.warning("backup.failed", error=str(error))
+        log.info("maintenance.done", pruned=gone, backup=str(copy or ""), check=sound)

@@ -1,8 +1,9 @@
 """Logging: one pipeline for our own events and those of the libraries, with secrets taken out last.
 
-Our own events have stable names and values (``log.info("upload_done", source="docs", path="a.md")``); they go to
-stderr, as coloured lines on a terminal and as one JSON object per line elsewhere. structlog is imported when the
-pipeline is set up, so that importing this module costs nothing.
+Our own events have stable names and values (``log.info("watch.mode", source="docs", mode="poll")``; ``logged.py``
+lists them); they go to stderr, as coloured lines on a terminal and as one JSON object per line elsewhere. Where stderr
+is the journal each line begins with its priority (``<6>``), which journald takes off and stores. structlog is imported
+when the pipeline is set up, so that importing this module costs nothing.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ def configure(level: int, json: bool | None = None, stream: TextIO | None = None
             lambda _logger, _method, event: redact.line(render(redact.values(event))),
         ],
     )
-    _install(_Handler(stream), formatter, level)
+    _install(_Handler(stream, priorities=as_json and _is_journal(stream)), formatter, level)
     _Pipeline.ready = True
 
 
@@ -195,11 +196,22 @@ def _escaped(text: str) -> str:
 
 
 class _Handler(logging.StreamHandler[TextIO]):
-    """Writes lines to the stream, whatever the stream's encoding, and never explains a failure with its arguments."""
+    """Writes lines to the stream, whatever the stream's encoding, and never explains a failure with its arguments.
+
+    Args:
+        stream: where the lines go.
+        priorities: begin each line with its priority, as journald understands it.
+    """
+
+    def __init__(self, stream: TextIO, *, priorities: bool = False) -> None:
+        super().__init__(stream)
+        self._priorities = priorities
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
             line = self.format(record) + self.terminator
+            if self._priorities:
+                line = f"<{_priority(record.levelno)}>{line}"
             encoding = self.stream.encoding or "utf-8"
             self.stream.write(line.encode(encoding, "backslashreplace").decode(encoding))
             self.flush()
@@ -224,6 +236,20 @@ def _install(handler: _Handler, formatter: logging.Formatter, level: int) -> Non
     root.addHandler(handler)
     root.setLevel(max(level, logging.WARNING))
     logging.getLogger(ROOT).setLevel(level)
+
+
+def _is_journal(stream: TextIO) -> bool:
+    """Whether systemd has connected the stream to the journal: it says so with the stream's device and inode."""
+    try:
+        found = os.fstat(stream.fileno())
+    except (OSError, ValueError):  # not a file, or closed
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
+
+
+def _priority(level: int) -> int:
+    """syslog's number for a level (sd-daemon(3))."""
+    return 3 if level >= logging.ERROR else 4 if level >= logging.WARNING else 6 if level >= logging.INFO else 7
 
 
 def _colours_wanted() -> bool:

@@ -33,6 +33,7 @@ from syncd.models import (
 )
 from syncd.plan import SourceView, decide, forgettable, recovered
 from syncd.presence import in_scope
+from syncd.pulse import sign
 from syncd.scan import KnownTree, ScanResult, complete, restat, scan
 from syncd.settle import remainder, second_look, unsettled
 
@@ -232,6 +233,7 @@ class Observer:
             if snapshot.sha256 or snapshot.problem is not None:
                 done.append(snapshot)
                 continue
+            sign()
             hashed = complete(root, snapshot)
             if hashed is not None:
                 done.append(hashed)

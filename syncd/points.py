@@ -2,13 +2,15 @@
 
 The ledger reaches ``ledger.MOVE.before`` and ``ledger.MOVE.after`` around each commit, the API client
 ``http.ENDPOINT.before`` and ``http.ENDPOINT.after`` around each request. Without a hook a point costs one
-comparison. ``SYNCD_CRASH_AT=NAME[:N]`` kills the process (SIGKILL, nothing is cleaned up) at the N-th passage.
+comparison. ``SYNCD_CRASH_AT=NAME[:N]`` kills the process (SIGKILL, nothing is cleaned up) at the N-th passage,
+``SYNCD_HANG_AT=NAME[:N]`` keeps the thread that passes there for ever.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Callable
 
 _hook: Callable[[str], None] | None = None
@@ -27,18 +29,23 @@ def install(hook: Callable[[str], None] | None) -> None:
 
 
 def install_from_environment() -> None:
-    """Obey ``SYNCD_CRASH_AT`` if it is set."""
-    wanted = os.environ.get("SYNCD_CRASH_AT")
-    if not wanted:
-        return
+    """Obey ``SYNCD_CRASH_AT`` or ``SYNCD_HANG_AT`` if one is set."""
+    if wanted := os.environ.get("SYNCD_CRASH_AT"):
+        install(_at(wanted, lambda: os.kill(os.getpid(), signal.SIGKILL)))
+    elif wanted := os.environ.get("SYNCD_HANG_AT"):
+        install(_at(wanted, lambda: threading.Event().wait()))
+
+
+def _at(wanted: str, act: Callable[[], object]) -> Callable[[str], None]:
+    """A hook that acts at the N-th passage of one point."""
     name, _, nth = wanted.partition(":")
     left = int(nth or "1")
 
-    def crash(reached: str) -> None:
+    def hook(reached: str) -> None:
         nonlocal left
         if reached == name:
             left -= 1
             if left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
+                act()
 
-    install(crash)
+    return hook

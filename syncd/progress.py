@@ -19,6 +19,7 @@ class Progress:
     listener: Callable[[str, DocumentKey, str], None] | None = None
     on_proof: Callable[[DocumentKey, Proof], None] | None = None
     on_scan: Callable[[str, float, int, bool], None] | None = None  # source, seconds, files in scope, whole source
+    noticed: Callable[[DocumentKey], float | None] = lambda _key: None  # seconds since a change was first heard of
     phase: str = "starting"
     documents_total: int = 0
     documents_done: int = 0

@@ -10,8 +10,11 @@ from sqlite3 import Connection
 from syncd.errors import RemoteMissing
 from syncd.ledger import entries, moves, records
 from syncd.ledger.moves import StaleMove
-from syncd.models import CollectionId, Delete, Move, Retire, Revision, State
+from syncd.logs import get_logger
+from syncd.models import CollectionId, Delete, DocumentKey, Move, Retire, Revision, State
 from syncd.work import Gone, Refused, Tools
+
+log = get_logger(__name__)
 
 LOOK_LATER = 3600.0  # seconds until a deletion that had to wait for its successor is tried again
 
@@ -57,6 +60,7 @@ class Retiring:
         tools.materials.pop(revision.id, None)
         if action.vanished:
             tools.progress.count("retired", action.key)
+            log.info("document.retired", **_named(action.key, revision), grace=action.grace)
 
     async def _see_serving(self, revision: Revision, collection_id: CollectionId) -> None:
         """Before a version of a document that still exists is hidden, the serving one is seen visible (rule 1)."""
@@ -96,6 +100,7 @@ class Retiring:
             await tools.client.delete(revision.collection_id)
         await tools.ledger.commit("deleted", lambda db: moves.deleted(db, gone, tools.now()))
         tools.progress.count("deleted", action.key)
+        log.info("document.deleted", **_named(action.key, gone))
 
     async def _objection(self, revision: Revision, collection_id: CollectionId) -> tuple[str, bool]:
         """Why this must not be deleted ("" when it may), and whether it stays so for good."""
@@ -135,3 +140,14 @@ class Retiring:
             return
         await tools.ledger.commit("moved", lambda db: moves.placed(db, revision, placement))
         tools.progress.count("moved", action.key)
+        log.info("document.moved", **_named(action.key, revision))
+
+
+def _named(key: DocumentKey, revision: Revision) -> dict[str, object]:
+    """What a line of the log says of a revision."""
+    return {
+        "source": key.source,
+        "path": key.path,
+        "collection_id": revision.collection_id,
+        "revision": revision.id,
+    }

@@ -79,12 +79,13 @@ class Runner:
     Args:
         engine: whose passes these are.
         listener: hears what happens.
-        perform: carries out a request of a person; returns the values of its answer.
+        perform: carries out a request of a person; returns the values of its answer, ``None`` when somebody else
+            answers it later.
     """
 
     engine: Engine
     listener: Listener
-    perform: Callable[[Runner, requests.Request], Awaitable[dict[str, Any]]]
+    perform: Callable[[Runner, requests.Request], Awaitable[dict[str, Any] | None]]
     looks: Looks = field(init=False)
     gate: Gate = field(init=False)
     server: ServerState = field(default_factory=ServerState)
@@ -93,6 +94,8 @@ class Runner:
     seen: set[str] = field(default_factory=set)  # sources that were looked at as a whole
     _active: dict[asyncio.Task[None], Look] = field(default_factory=dict)
     _others: set[asyncio.Task[None]] = field(default_factory=set)
+    _answers: dict[asyncio.Task[None], int] = field(default_factory=dict)  # -> id of the request
+    _goes: asyncio.Event = field(default_factory=asyncio.Event)  # not paused
     _poke: asyncio.Event = field(default_factory=asyncio.Event)
     _stopped: bool = False
     _changed_at: dict[tuple[str, str], float] = field(default_factory=dict)
@@ -105,8 +108,7 @@ class Runner:
         self.engine.on_trouble = self._trouble
         self.engine.look_again = self.look
         self.engine.claims.freed = lambda key: self.hints(key.source, frozenset({self._disk_name(key)}))
-        self.paused_since = requests.paused(self.engine.ledger.conn)
-        self.listener.paused(self.paused_since is not None)
+        self._set_paused(requests.paused(self.engine.ledger.conn))
 
     # ------------------------------------------------------------ what others tell
 
@@ -129,8 +131,7 @@ class Runner:
 
     def pause(self, since: float | None) -> None:
         """Pause, or go on; what is under way stops at its next safe point."""
-        self.paused_since = since
-        self.listener.paused(since is not None)
+        self._set_paused(since)
         if since is not None:
             self.engine.interrupt()
         else:
@@ -138,17 +139,30 @@ class Runner:
         self.listener.changed()
         self._poke.set()
 
+    def _set_paused(self, since: float | None) -> None:
+        self.paused_since = since
+        if since is None:
+            self._goes.set()
+        else:
+            self._goes.clear()
+        self.listener.paused(since is not None)
+
+    async def not_paused(self) -> None:
+        """Return at once, or when a person has the service go on."""
+        await self._goes.wait()
+
     def stop(self) -> None:
         """Begin nothing any more; what is under way stops at its next safe point."""
         self._stopped = True
         self.engine.stop()
         self._poke.set()
 
-    def spawn(self, work: Awaitable[None]) -> None:
+    def spawn(self, work: Awaitable[None]) -> asyncio.Task[None]:
         """Do something beside the passes; its failure is told and hurts nobody else."""
         task = asyncio.ensure_future(self._guarded(work))
         self._others.add(task)
         task.add_done_callback(self._others.discard)
+        return task
 
     async def _guarded(self, work: Awaitable[None]) -> None:
         try:
@@ -157,6 +171,11 @@ class Runner:
             log.warning("job.failed", error=error.message, hint=error.hint)
         except Exception:
             log.exception("bug")
+
+    @property
+    def busy(self) -> bool:
+        """Whether a pass, a job or somebody's request is under way."""
+        return bool(self._active or self._others)
 
     # ------------------------------------------------------------ the loop
 
@@ -175,15 +194,19 @@ class Runner:
                 self._begin(now)
                 await self._next(now, mailbox)
                 self._reap()
-            while self._active:
-                await asyncio.wait(self._active)
+            while self._active or self._answers:
+                await asyncio.wait({*self._active, *self._answers}, return_when=asyncio.FIRST_COMPLETED)
                 self._reap()
         finally:
+            cut = [number for task, number in self._answers.items() if not task.done()]
             rest = [mailbox, *self._others, *self._active]
             for task in rest:
                 task.cancel()
             await asyncio.gather(*rest, return_exceptions=True)
             await self.gate.close()
+            if cut:
+                with self.engine.ledger.transaction("cut") as conn:
+                    requests.close(conn, f"id in ({', '.join(map(str, cut))})", self.engine.now())
 
     def _begin(self, now: float) -> None:
         self.looks.settle(now, self._stat)
@@ -222,8 +245,11 @@ class Runner:
 
     async def _pass(self, look: Look) -> None:
         whole = look.paths is None
-        progress = Progress(listener=self._heard, on_proof=self.listener.proof, on_scan=self._scanned)
+        progress = Progress(
+            listener=self._heard, on_proof=self.listener.proof, on_scan=self._scanned, noticed=self._noticed
+        )
         paths = None if look.paths is None else {look.source: look.paths}
+        began = time.monotonic()
         try:
             outcome = await self.engine.run(self.gate, progress, [look.source], paths=paths)
         except LedgerError:
@@ -236,6 +262,7 @@ class Runner:
             log.exception("bug", source=look.source)
             self.looks.whole(look.source, asyncio.get_running_loop().time() + _AFTER_A_BUG)
             return
+        self._forget(look, began, outcome.written.get(look.source, frozenset()))
         now = asyncio.get_running_loop().time()
         for source, written in outcome.written.items():
             self.looks.seen_written(source, written, now, partial(self._stat, source))
@@ -259,10 +286,13 @@ class Runner:
 
     def _heard(self, event: str, key: DocumentKey, detail: str) -> None:
         self.listener.event(event, key, detail)
-        if event == "verified":
-            at = self._changed_at.pop((key.source, key.path), None)
-            if at is not None:
-                self.listener.searchable(key, time.monotonic() - at)
+        if event == "verified" and (seconds := self._noticed(key)) is not None:
+            del self._changed_at[key.source, key.path]
+            self.listener.searchable(key, seconds)
+
+    def _noticed(self, key: DocumentKey) -> float | None:
+        at = self._changed_at.get((key.source, key.path))
+        return None if at is None else time.monotonic() - at
 
     def _scanned(self, source: str, seconds: float, files: int, whole: bool) -> None:
         if whole:
@@ -279,18 +309,24 @@ class Runner:
         """Take requests as they are written; another process's write shows in SQLite's ``data_version``."""
         ledger = self.engine.ledger
         seen = -1
-        while True:
+        while not self._stopped:
             version = ledger.data_version()
             if version != seen:
                 seen = version
                 if requests.is_open(ledger.conn):
-                    for request in await ledger.commit("taken", lambda db: requests.take(db, self.engine.now())):
-                        self.spawn(self._answer(request))
+                    with ledger.transaction("taken") as db:  # at once: between taking and beginning nothing may end us
+                        taken = requests.take(db, self.engine.now())
+                    for request in taken:
+                        task = self.spawn(self._answer(request))
+                        self._answers[task] = request.id
+                        task.add_done_callback(lambda done: self._answers.pop(done, None))
             await asyncio.sleep(_MAILBOX_EVERY)
 
     async def _answer(self, request: requests.Request) -> None:
         try:
             values, code = await self.perform(self, request), 0
+            if values is None:
+                return
         except SyncdError as error:
             values, code = {"code": error.code, "message": error.message, "hint": error.hint}, error.exit_code
         except Exception as error:
@@ -330,6 +366,14 @@ class Runner:
         from syncd.ledger import tree
 
         return tree.disk_name(self.engine.ledger.conn, key) or key.path
+
+    def _forget(self, look: Look, began: float, written: frozenset[str]) -> None:
+        """What was heard of before a pass began and led to nothing in it is no change whose time counts."""
+        kept = {unicodedata.normalize("NFC", path) for path in written}
+        looked = None if look.paths is None else {unicodedata.normalize("NFC", path) for path in look.paths}
+        for source, path in [key for key, at in self._changed_at.items() if at <= began and key[0] == look.source]:
+            if path not in kept and (looked is None or path in looked):
+                del self._changed_at[source, path]
 
     def _remember(self, source: str, paths: frozenset[str]) -> None:
         """When a path was first heard of, for the time from saving to searching."""

@@ -23,6 +23,7 @@ from syncd import listing
 from syncd.aim import Aim
 from syncd.ignore import IGNORE_FILE, Rules
 from syncd.models import FileSnapshot, KnownFile, RootState
+from syncd.pulse import sign
 from syncd.sift import Folder, Sieve, join, with_ignore_file
 from syncd.snapshot import ABSENT, DIRECTORY, complete, inside, reason, restat
 
@@ -202,6 +203,7 @@ class _Scan:
         """Read one directory, and look into it if it is not as it was."""
         self._push(frame)
         result, rel = self.result, frame.folder.rel
+        sign()
         if self.stop():
             result.stopped = True
             return

@@ -67,6 +67,7 @@ async def verify(
     sample: str | None = None,
     source: str | None = None,
     gate: Gate | None = None,
+    turn: Callable[[], Awaitable[None]] | None = None,
 ) -> VerifyReport:
     """Search again for documents that serve.
 
@@ -77,6 +78,7 @@ async def verify(
         sample: "n/t": that share of the documents, another one each day.
         source: only this source.
         gate: waits for the server; without one its trouble ends the run.
+        turn: awaited before each document; a service that is paused lets nobody have one.
 
     Raises:
         ServerError: the server is in trouble.
@@ -89,6 +91,8 @@ async def verify(
 
     async def one(key: DocumentKey) -> None:
         async with limit:
+            if turn is not None:
+                await turn()
             report.add(await _patiently(gate, partial(_verify_document, engine, key)))
 
     async with asyncio.TaskGroup() as group:

@@ -10,6 +10,8 @@ from syncd.commands import TABLE
 from syncd.commands.base import Command, Globals, globals_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from syncd.config import Config
 
 
@@ -20,34 +22,56 @@ def run(ctx: click.Context) -> None:
     import asyncio
 
     given = globals_of(ctx)
-    config = _load(given)
-    asyncio.run(_run(given, config))
+    secrets: set[str] = set()
+    config = _load(given, None, secrets)
+    asyncio.run(_run(given, config, secrets))
 
 
-def _load(given: Globals) -> Config:
-    """Read the configuration; a service logs what it does, unless ``-q`` asks for warnings only."""
+def _load(given: Globals, path: Path | None, secrets: set[str]) -> Config:
+    """Read the configuration; a service logs what it does, unless ``-q`` asks for warnings only.
+
+    Args:
+        given: the global options.
+        path: the file; ``None`` finds it.
+        secrets: of all configurations so far: what was sent with an older key may still be told of.
+    """
     import logging
+    import os
 
-    from syncd import logs
+    from syncd import config, logs
 
-    config = given.load()
+    loaded = config.load(config.find(given.config_path, os.environ) if path is None else path, env=os.environ)
+    secrets.update(loaded.secrets())
+    given.redactor = logs.Redactor(secrets)
     level = logging.WARNING if given.quiet else logging.DEBUG if given.verbosity > 1 else logging.INFO
-    logs.configure(level, secrets=config.secrets())
-    return config
+    logs.configure(level, secrets=secrets)
+    for warning in loaded.warnings:
+        logs.get_logger(__name__).warning("config.warning", problem=warning)
+    return loaded
 
 
-async def _run(given: Globals, config: Config) -> None:
-    from syncd import daemon
+async def _run(given: Globals, config: Config, secrets: set[str]) -> None:
+    from syncd import daemon, logs
+    from syncd.errors import SyncdError
     from syncd.heart import Heart
     from syncd.ledger import Ledger
     from syncd.systemd import Notifier
 
-    ledger = Ledger(config.ledger.path)
     try:
-        made = daemon.Daemon(config, lambda: _load(given), ledger, Heart(Notifier()))
-        await daemon.serve(made)
-    finally:
-        ledger.close()
+        ledger = Ledger(config.ledger.path)
+        try:
+            made = daemon.Daemon(config, lambda: _load(given, config.path, secrets), ledger, Heart(Notifier()))
+            await daemon.serve(made)
+        finally:
+            ledger.close()
+    except SyncdError as error:
+        logs.get_logger(__name__).error(
+            "service.failed", error=error.message, hint=error.hint, exit_code=error.exit_code
+        )
+        raise
+    except Exception:
+        logs.get_logger(__name__).exception("bug")
+        raise
 
 
 @click.command("pause", cls=Command, help=TABLE["pause"].help)
@@ -71,6 +95,7 @@ def resume(ctx: click.Context) -> None:
 @click.pass_context
 def reload(ctx: click.Context, pid: int | None) -> int:
     """Returns when the new configuration is in force; exit code 78 when it was refused and the old one stays."""
+    import contextlib
     import os
     import signal
 
@@ -84,7 +109,8 @@ def reload(ctx: click.Context, pid: int | None) -> int:
         config = given.load(env={"SYNCD_API_KEY": "not-needed-here", **os.environ})
     except ConfigError:
         if pid is not None:
-            os.kill(pid, signal.SIGHUP)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGHUP)
         raise
     answer = ask(config, "reload", {})
     if answer is None:

@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from syncd.errors import LedgerError
+from syncd.errors import EXIT_BUSY, LedgerError
 from syncd.ledger import schema
 from syncd.ledger.store import damaged
 
 KINDS = ("pause", "resume", "sync", "retry", "release", "rollback", "reload")
+NOBODY_WAITS = 300.0  # seconds after which a request that nobody took is not carried out any more
+_WAITS = "done_at is null and taken_at is null"
 SERVICE = "service"  # the name in ``meta`` under which the service says who it is and how it does
 
 
@@ -76,25 +78,55 @@ def answer_to(conn: sqlite3.Connection, request: int) -> Answer | None:
     return None if found is None else Answer(int(found[0] or 0), json.loads(found[1]))
 
 
+def is_taken(conn: sqlite3.Connection, request: int) -> bool:
+    """Whether the service is at it, or was."""
+    row = conn.execute("select taken_at from requests where id = ?", (request,)).fetchone()
+    return row is not None and row[0] is not None
+
+
 def withdraw(conn: sqlite3.Connection, request: int, now: float) -> bool:
     """Take back a request that nobody has taken yet; false when it is too late for that."""
     cursor = conn.execute(
-        "update requests set done_at = ?, exit_code = 75 where id = ? and taken_at is null and done_at is null",
+        f"update requests set done_at = ?, exit_code = {EXIT_BUSY} where id = ? and {_WAITS}",
         (now, request),
     )
     return cursor.rowcount == 1
 
 
 def take(conn: sqlite3.Connection, now: float) -> list[Request]:
-    """Take the open requests, oldest first; what was taken and not answered before a crash is taken again."""
-    rows = conn.execute("select id, at, kind, arguments from requests where done_at is null order by id").fetchall()
-    conn.execute("update requests set taken_at = ? where done_at is null", (now,))
+    """Take the requests that nobody has taken yet, oldest first."""
+    rows = conn.execute(f"select id, at, kind, arguments from requests where {_WAITS} order by id").fetchall()
+    conn.execute(f"update requests set taken_at = ? where {_WAITS}", (now,))
     return [Request(row[0], row[1], row[2], json.loads(row[3])) for row in rows]
 
 
 def is_open(conn: sqlite3.Connection) -> bool:
-    """Whether a request waits."""
-    return conn.execute("select 1 from requests where done_at is null limit 1").fetchone() is not None
+    """Whether a request waits to be taken."""
+    return conn.execute(f"select 1 from requests where {_WAITS} limit 1").fetchone() is not None
+
+
+def clear_up(conn: sqlite3.Connection, now: float) -> int:
+    """Close what a service before this one left open, when it starts; returns how many requests that were.
+
+    What was taken may be done, half done or not: done once more it might let go other deletions than were shown, or
+    roll back twice. What waits for longer than anybody asks was left by a command that was killed.
+    """
+    return close(conn, f"taken_at is not null or at < {now - NOBODY_WAITS!r}", now)
+
+
+def close(conn: sqlite3.Connection, which: str, now: float) -> int:
+    """Answer open requests, chosen by a condition, with "busy": they were not carried out to their end."""
+    text = json.dumps(
+        {
+            "code": "busy",
+            "message": "the service ended before it had answered",
+            "hint": "`syncd status` and `syncd ls` show how things stand; ask again if need be",
+        }
+    )
+    return conn.execute(
+        f"update requests set done_at = ?, exit_code = {EXIT_BUSY}, answer = ? where done_at is null and ({which})",
+        (now, text),
+    ).rowcount
 
 
 def answer(conn: sqlite3.Connection, request: int, exit_code: int, values: Mapping[str, Any], now: float) -> None:

@@ -237,8 +237,15 @@ class Ledger:
         self.id = self.meta("ledger_id")
 
     def data_version(self) -> int:
-        """A number that changes when another process has written (SQLite's ``data_version``); costs no disk access."""
-        return int(self.conn.execute("pragma data_version").fetchone()[0])
+        """A number that changes when another process has written (SQLite's ``data_version``); costs no disk access.
+
+        Raises:
+            LedgerError: the ledger cannot be used any more.
+        """
+        try:
+            return int(self.conn.execute("pragma data_version").fetchone()[0])
+        except sqlite3.Error as error:
+            raise damaged(self.path, error) from error
 
     def reader(self) -> sqlite3.Connection:
         """A read-only connection of its own, for a scan in another thread."""

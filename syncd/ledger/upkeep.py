@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import glob
 import sqlite3
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
+from syncd.ledger import records
 from syncd.ledger.store import Ledger
 
 _REQUESTS_KEPT = 7 * 86400.0  # seconds; answered requests are of no use for longer
 
-_WINDOWS_KEPT = 366 * 86400.0  # seconds; longer than any sensible grace, which is the window the firewall counts in
 
-
-def prune(conn: sqlite3.Connection, now: float, history: float) -> int:
+def prune(conn: sqlite3.Connection, now: float, history: float, window: float) -> int:
     """Forget what happened longer than ``history`` seconds ago; returns how many rows went.
 
     The newest proof of a revision stays as long as the revision does: what serves keeps its evidence, and the
     firewall's base (rule 15) is read from the first one, which therefore stays too.
+
+    Args:
+        conn: of the engine, in a transaction.
+        now: seconds since the epoch.
+        history: seconds.
+        window: seconds in which the firewall counts deletions; what it counts is not forgotten.
     """
     before = now - history
     gone = conn.execute("delete from events where at < ?", (before,)).rowcount
@@ -27,34 +33,50 @@ def prune(conn: sqlite3.Connection, now: float, history: float) -> int:
         (before,),
     ).rowcount
     gone += conn.execute("delete from runs where at < ?", (before,)).rowcount
-    gone += conn.execute("delete from deletions where at < ?", (min(before, now - _WINDOWS_KEPT),)).rowcount
+    gone += conn.execute("delete from deletions where at < ?", (min(before, now - window),)).rowcount
+    gone += conn.execute("delete from releases where at < ?", (now - records.RELEASE_LIFETIME,)).rowcount
     gone += conn.execute("delete from findings where resolved_at < ?", (before,)).rowcount
     gone += conn.execute("delete from requests where done_at < ?", (now - _REQUESTS_KEPT,)).rowcount
     return gone
 
 
-def compact(conn: sqlite3.Connection) -> None:
-    """Have SQLite refresh its statistics and shrink the write-ahead log."""
-    conn.execute("pragma optimize")
-    conn.execute("pragma wal_checkpoint(truncate)")
+def compact(path: Path) -> str:
+    """Have SQLite refresh its statistics, shrink the write-ahead log and check the file; returns "ok" or what is wrong.
+
+    For a thread, over a connection of its own that waits for nobody: the log is shrunk the next time if it is in use.
+    """
+    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", uri=True, isolation_level=None)) as conn:
+        conn.execute("pragma busy_timeout = 0")
+        for statement in ("pragma optimize", "pragma wal_checkpoint(truncate)"):
+            with suppress(sqlite3.Error):  # somebody writes; or the check tells what is wrong
+                conn.execute(statement)
+        try:
+            return str(conn.execute("pragma quick_check(1)").fetchone()[0])
+        except sqlite3.Error as error:
+            return str(error)
 
 
 def rotate(ledger: Ledger, keep: int) -> Path | None:
-    """Write a copy beside the ledger, ``ledger.db.1`` being the newest, and drop those past ``keep``; 0 keeps none."""
-    if keep <= 0:
-        return None
-    fresh = _copy(ledger.path, 0)
-    fresh.unlink(missing_ok=True)
-    ledger.backup(fresh)
-    for number in range(keep, 0, -1):
-        with suppress(FileNotFoundError):
-            _copy(ledger.path, number - 1).replace(_copy(ledger.path, number))
-    number = keep + 1
-    while _copy(ledger.path, number).exists():
-        _copy(ledger.path, number).unlink()
-        number += 1
-    return _copy(ledger.path, 1)
+    """Write a copy beside the ledger, ``ledger.db.1`` being the newest, and drop those past ``keep``; 0 keeps none.
+
+    Raises:
+        LedgerError: the copy could not be written; the older ones are as they were.
+        OSError: they could not be renamed.
+    """
+    fresh = ledger.path.with_name(f"{ledger.path.name}.new")
+    fresh.unlink(missing_ok=True)  # left behind by a crash
+    if keep > 0:
+        ledger.backup(fresh)
+        for number in range(keep - 1, 0, -1):
+            with suppress(FileNotFoundError):
+                _copy(ledger.path, number).replace(_copy(ledger.path, number + 1))
+        fresh.replace(_copy(ledger.path, 1))
+    for old in ledger.path.parent.glob(f"{glob.escape(ledger.path.name)}.*"):
+        end = old.name.rpartition(".")[2]
+        if end.isdecimal() and int(end) > keep and old == _copy(ledger.path, int(end)):
+            old.unlink()
+    return _copy(ledger.path, 1) if keep > 0 else None
 
 
 def _copy(path: Path, number: int) -> Path:
-    return path.with_name(f"{path.name}.{number}" if number else f"{path.name}.new")
+    return path.with_name(f"{path.name}.{number}")
