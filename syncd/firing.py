@@ -33,7 +33,8 @@ class Timing:
         """The first time after ``moment``; seconds since the epoch."""
         if self._every is not None:
             return moment + self._every
-        return next(CronSim(self._rule, self._local(moment))).timestamp()
+        # In the second of two equal hours cronsim names the time in the first one, which is over.
+        return next(at for found in CronSim(self._rule, self._local(moment)) if (at := found.timestamp()) > moment)
 
     def first(self, last: float | None, now: float) -> float:
         """When to run first after a start.
