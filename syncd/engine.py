@@ -177,7 +177,7 @@ class Engine:
 
     def gate(self, *, patience: float | None, stubborn: bool = False) -> Gate:
         """A gate in front of this engine's server; close it after use."""
-        return Gate(self._look_at_server, patience=patience, stubborn=stubborn, report=self._report_trouble)
+        return Gate(self._look_at_server, patience=patience, stubborn=stubborn, report=self._report_trouble, good=self.client.stats.good)
 
     def _chosen(self, names: Iterable[str] | None) -> list[str]:
         return list(self.sources) if names is None else list(names)

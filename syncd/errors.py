@@ -117,10 +117,15 @@ class BusyError(SyncdError):
 
 
 class ServerError(SyncdError):
-    """The server's trouble; it counts against no document (law 9)."""
+    """The server's trouble; it counts against no document (law 9).
+
+    Attributes:
+        endpoint: short name of the route that was asked; "" where it is not known.
+    """
 
     exit_code = EXIT_UNAVAILABLE
     code = "server"
+    endpoint = ""
 
 
 class Unavailable(ServerError):

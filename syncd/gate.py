@@ -1,19 +1,25 @@
 """The server's trouble, kept away from documents (law 9): everyone waits at the gate while one asks.
 
 A failure of the server closes the gate; one task looks at the server with growing pauses (at most 15 s apart) and
-opens it again. With a ``patience`` the gate gives up and the pass ends with the server's error.
+opens it again. A server that is well at the first look has hiccupped, which is no news. With a ``patience`` the gate
+gives up and the pass ends with the server's error.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from syncd.errors import RateLimited, ServerError, Unavailable
+from syncd.logs import get_logger
+
+log = get_logger(__name__)
 
 _FIRST_PAUSE = 0.5  # seconds
 _RELAPSE = 60.0  # seconds within which trouble that returns is the same trouble
+_SHORT = 2.0  # seconds; a pause of this length that the server asks for is nothing to tell
+_WELL = 10  # good answers after which a server has been well meanwhile
 LONGEST_PAUSE = 15.0  # seconds between two looks at the server (pinned, design 11)
 
 
@@ -25,6 +31,7 @@ class Gate:
         patience: seconds of uninterrupted trouble after which the gate gives up; ``None`` is for ever.
         stubborn: wait for what waiting does not cure as well, such as a refused key: somebody may cure it meanwhile.
         report: told once per trouble and once when it has passed.
+        good: endpoint -> how many good answers it gave so far.
     """
 
     def __init__(
@@ -34,6 +41,7 @@ class Gate:
         patience: float | None,
         stubborn: bool = False,
         report: Callable[[ServerError | None], None],
+        good: Mapping[str, int],
     ) -> None:
         self._probe = probe
         self._patience = patience
@@ -41,6 +49,9 @@ class Gate:
         self._pause = _FIRST_PAUSE
         self._opened_at = -math.inf
         self._report = report
+        self._reported = False
+        self._good = good
+        self._good_then: Mapping[str, int] = {}
         self._waiter: asyncio.Task[None] | None = None
 
     async def wait(self, trouble: ServerError) -> None:
@@ -52,7 +63,6 @@ class Gate:
         if not self._curable(trouble):
             raise trouble
         if self._waiter is None or self._waiter.done():
-            self._report(trouble)
             self._waiter = asyncio.get_running_loop().create_task(self._reopen(trouble))
         await asyncio.shield(self._waiter)
 
@@ -67,9 +77,10 @@ class Gate:
     async def _reopen(self, trouble: ServerError) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
-        # What comes back as soon as the gate is open (a refused key: the server itself is well) is asked for ever less.
-        relapse = began - self._opened_at < _RELAPSE
+        relapse = self._relapse(trouble, began)
         pause = self._pause if relapse else _FIRST_PAUSE
+        if relapse or not _may_pass(trouble):
+            self._say(trouble)
         while True:
             asked = trouble.retry_after if isinstance(trouble, RateLimited) else None
             pause = max(pause, asked or 0.0)
@@ -86,13 +97,42 @@ class Gate:
                 if not self._curable(error):
                     raise
                 trouble = error
+                self._say(trouble)
             else:
-                self._pause, self._opened_at = pause, loop.time()
-                self._report(None)
+                self._pause, self._opened_at, self._good_then = pause, loop.time(), dict(self._good)
+                if self._reported:
+                    self._reported = False
+                    self._report(None)
+                else:
+                    log.info("server.hiccup", error=trouble.message)
                 return
+
+    def _relapse(self, trouble: ServerError, now: float) -> bool:
+        """Whether this is the trouble before, come back.
+
+        What comes back as soon as the gate is open is asked for ever less: the server itself may be well, and refuse
+        the key, or uploads alone. But after it has done much, and just this, a failure is a new one.
+        """
+        if now - self._opened_at >= _RELAPSE:
+            return False
+        endpoint = trouble.endpoint
+        well = sum(self._good.values()) - sum(self._good_then.values()) >= _WELL
+        return not well or self._good.get(endpoint, 0) <= self._good_then.get(endpoint, 0)
+
+    def _say(self, trouble: ServerError) -> None:
+        if not self._reported:
+            self._reported = True
+            self._report(trouble)
 
     async def close(self) -> None:
         """Stop asking."""
         if self._waiter is not None:
             self._waiter.cancel()
             await asyncio.gather(self._waiter, return_exceptions=True)
+
+
+def _may_pass(trouble: ServerError) -> bool:
+    """Whether it may be over before anybody needs to hear of it."""
+    if isinstance(trouble, RateLimited):
+        return (trouble.retry_after or 0.0) <= _SHORT
+    return isinstance(trouble, Unavailable)

@@ -17,7 +17,7 @@ from . import multipart, wire
 from .about import About
 from .envelope import RouteMissing
 from .models import KEEP, Collection, CollectionRow, Dataset, Keep, Page, TrainingDetail
-from .session import query
+from .session import about, query
 from .transport import Body
 
 _OLD_PAGE = 30  # rows: the cap of collection/list, and of data/v2/list to this day (observed fact 13)
@@ -179,7 +179,8 @@ class Client(About):
         else:
             content = around.blocks(body, size, self._threads())
         headers = [*self._headers, (b"content-type", around.content_type)]
-        answer = await self._transport.exchange(to.UPLOAD, headers, content, total, bound=self._upload_timeout)
+        with about(to.UPLOAD):
+            answer = await self._transport.exchange(to.UPLOAD, headers, content, total, bound=self._upload_timeout)
         return CollectionId(self._identifier(to.UPLOAD, self._data(to.UPLOAD, answer), "collectionId"))
 
     async def update(

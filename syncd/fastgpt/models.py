@@ -154,6 +154,7 @@ class Stats:
 
     requests: dict[str, int] = field(default_factory=dict)  # by endpoint's short name
     failures: dict[str, int] = field(default_factory=dict)  # of them, those without a complete answer
+    good: dict[str, int] = field(default_factory=dict)  # of them, those whose answer was no error
     bytes_sent: int = 0
     bytes_received: int = 0
     seconds: float = 0.0  # summed over requests, waits for a free connection not counted

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -116,14 +118,19 @@ class Session:
         headers = self._headers if body is None else self._json_headers
         if key is not None:
             headers = [(b"authorization", b"Bearer " + key.encode("ascii")), *headers[1:]]
-        return await self._transport.exchange(
-            endpoint, headers, content, len(content), query=query, bound=self._timeout
-        )
+        with about(endpoint):
+            return await self._transport.exchange(
+                endpoint, headers, content, len(content), query=query, bound=self._timeout
+            )
 
     def _data(self, endpoint: Endpoint, answer: Answer, key: str | None = None) -> Any:
         """The data of an answer, or the right error; see ``envelope.decode``."""
         body = answer.body if self._secret not in answer.body else answer.body.replace(self._secret, b"***")
-        return decode(endpoint, answer.status, answer.headers, body, secret=key or self._key, now=time.time())
+        with about(endpoint):
+            data = decode(endpoint, answer.status, answer.headers, body, secret=key or self._key, now=time.time())
+        good = self.stats.good
+        good[endpoint.name] = good.get(endpoint.name, 0) + 1
+        return data
 
     async def _call(self, endpoint: Endpoint, body: object = None, *, query: str = "") -> Any:
         return self._data(endpoint, await self._ask(endpoint, body, query=query))
@@ -141,6 +148,16 @@ class Session:
             return wire.identifier(endpoint.name, data, field)
         except errors.Incompatible as error:
             raise errors.OutcomeUnknown(error.message, hint=error.hint) from error
+
+
+@contextmanager
+def about(endpoint: Endpoint) -> Iterator[None]:
+    """The server's trouble in here came of asking this endpoint."""
+    try:
+        yield
+    except errors.ServerError as error:
+        error.endpoint = endpoint.name
+        raise
 
 
 def query(name: str, value: str) -> str:
