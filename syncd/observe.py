@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import posixpath
 import stat
 import unicodedata
 from collections.abc import Awaitable, Callable, Iterable
@@ -109,6 +110,7 @@ class Observer:
         scan_seconds = loop.time() - began
         settled, open_files = await self._settle(state, result.changed, wait=wait, stop=stop)
         snapshots: list[FileSnapshot] = await self._run(self._hash, state, settled)
+        _leave_open(result, snapshots)
         view = self._view(state, result, snapshots, missing)
         if remember:
             await self._remember(state, view, result)
@@ -174,7 +176,9 @@ class Observer:
         if result.root is not RootState.OK or result.missing or result.left or result.unreadable:
             return None
         settled, open_files = self._settled(state, result.changed)
-        return result, self._hash(state, settled), open_files
+        snapshots = self._hash(state, settled)
+        _leave_open(result, snapshots)
+        return result, snapshots, open_files
 
     def _compare(self, state: SourceState, known: KnownTree, aim: Aim | None, stop: Callable[[], bool]) -> ScanResult:
         source = state.config
@@ -330,6 +334,14 @@ class Observer:
             lambda db: tree.store_signatures(db, name, observation.result.signatures),
             durable=False,
         )
+
+
+def _leave_open(result: ScanResult, snapshots: Iterable[FileSnapshot]) -> None:
+    """A directory with a file that could not be taken yet has no signature: an equal one would hide that file."""
+    taken = {snapshot.key for snapshot in snapshots}
+    for snapshot in result.changed:
+        if snapshot.key not in taken:
+            result.signatures.pop(posixpath.dirname(snapshot.disk_name), None)
 
 
 def _aim(root: str, paths: Iterable[str], known: Callable[[str], bool]) -> Aim | None:
