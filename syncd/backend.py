@@ -39,20 +39,26 @@ class Backend:
         missing = [name for name in assembly.engine.sources if name not in assembly.runner.seen]
         return not missing, f"the first look at {', '.join(missing)} is not done" if missing else "ready"
 
-    def status(self) -> dict[str, Any]:
-        """The document of `syncd status --json`, with what only the running service knows."""
+    def sources(self) -> list[str]:
+        """The names of the sources that are configured."""
+        return [source.name for source in self._daemon.config.sources]
+
+    def service(self) -> dict[str, Any]:
+        """What only the running service knows of itself."""
         daemon = self._daemon
-        with closing(self.conn()) as conn:
-            paused = requests.paused(conn)
-            service = {
-                **daemon.description(),
-                "running": True,
-                "paused": None if paused is None else {"since": iso(paused)},
-                "under_way": 0 if daemon.assembly is None else len(daemon.assembly.engine.under_way()),
-                "waiting": 0 if daemon.assembly is None else len(daemon.assembly.runner.looks),
-            }
-            document = standing.document(daemon.config, conn, daemon.ledger.id, service)
-        return {"schema": "syncd.status/1", **document}
+        return {
+            **daemon.description(),
+            "running": True,
+            "under_way": 0 if daemon.assembly is None else len(daemon.assembly.engine.under_way()),
+            "waiting": 0 if daemon.assembly is None else len(daemon.assembly.runner.looks),
+        }
+
+    def status(self, conn: sqlite3.Connection, service: dict[str, Any]) -> dict[str, Any]:
+        """The document of `syncd status --json`, with what only the running service knows; for any thread."""
+        daemon = self._daemon
+        paused = requests.paused(conn)
+        said = {**service, "paused": None if paused is None else {"since": iso(paused)}}
+        return {"schema": "syncd.status/1", **standing.document(daemon.config, conn, daemon.ledger.id, said)}
 
     def conn(self) -> sqlite3.Connection:
         """A connection for reading; the caller closes it."""

@@ -27,7 +27,7 @@ from syncd.jobs import Jobs
 from syncd.ledger import Ledger, quality, requests
 from syncd.ledger.store import own_name
 from syncd.logs import get_logger
-from syncd.notices import Notice, Notifier
+from syncd.notices import Digest, Notice, Notifier
 from syncd.report.human import iso
 from syncd.running import Runner
 from syncd.schedule import Scheduler
@@ -72,6 +72,7 @@ class Daemon:
     metrics: Metrics = field(default_factory=Metrics)
     assembly: Assembly | None = None
     server: Server | None = None
+    digest: Digest = field(default_factory=Digest)  # what persons were told; a reload does not make them hear it again
     refused: dict[str, Any] | None = None  # the configuration that was refused last, and why
     ended: bool = False
     _loaded_at: float = 0.0
@@ -116,6 +117,10 @@ class Daemon:
             self._loaded_at = self._now()
             self.metrics.config_reload(True, self._loaded_at)
             log.info("config.reloaded", path=str(config.path), sources=len(config.sources))
+            if self.assembly is not None:
+                text = f"the configuration {config.path} is in force"
+                over = Notice("recovery", "configuration", text, "", self._loaded_at, ends="config-refused")
+                self.assembly.notifier.tell(over)
             self._reload.set()
             return {"message": f"{config.path} is read, and in force at the next safe point"}
 
@@ -261,7 +266,7 @@ class Daemon:
         async with AsyncExitStack() as stack:
             client = await stack.enter_async_context(make_client(config))
             engine = Engine(config, self.ledger, client, run=self.heart.in_thread)
-            notifier = Notifier(config.notify, healthy=self.healthy)
+            notifier = Notifier(config.notify, healthy=self.healthy, digest=self.digest)
             hearing = Hearing(self.metrics, notifier.tell, self._to_page, self._now, self.describe)
             runner = Runner(engine, hearing, self._perform)
             jobs = Jobs(config, runner, self.heart.in_thread)

@@ -10,7 +10,7 @@ from syncd.engine import Outcome
 from syncd.errors import ServerError
 from syncd.explain import remedy_for, remedy_for_hold
 from syncd.logs import get_logger
-from syncd.models import DocumentKey, Proof
+from syncd.models import DocumentKey, HoldReason, Proof
 from syncd.notices import Notice
 from syncd.report.human import iso
 from syncd.running import Listener
@@ -21,6 +21,12 @@ log = get_logger(__name__)
 _TO_THE_PAGE = frozenset(
     {"uploaded", "verified", "moved", "retired", "deleted", "quarantined", "failed", "replaced", "probe"}
 )
+
+_WELL_AGAIN = frozenset({"verified", "retired", "deleted"})
+
+
+def _subject(source: str, reason: HoldReason) -> str:
+    return f"{source}: {reason.value}"
 
 
 @dataclass(slots=True)
@@ -50,10 +56,19 @@ class Hearing(Listener):
             self._skipped(key, detail)
         if event in _TO_THE_PAGE:
             self.page({"at": iso(self.now()), "source": key.source, "path": key.path, "event": event, "detail": detail})
-        if event == "quarantined":
-            self.metrics.error(detail.partition(":")[0])
-            subject, hint = f"{key.source}/{key.path}", remedy_for(detail.partition(":")[0], key.path)
+        self._tell_of_document(event, key, detail)
+
+    def _tell_of_document(self, event: str, key: DocumentKey, detail: str) -> None:
+        subject, code = f"{key.source}/{key.path}", detail.partition(":")[0]
+        if event == "failed":
+            self.metrics.error("failed")  # its text is the server's: no kind
+        elif event == "quarantined":
+            self.metrics.error(code)
+            hint = remedy_for(code, key.path)
             self.notify(Notice("quarantine", subject, f"{subject} is quarantined: {detail}", hint, self.now()))
+        elif event in _WELL_AGAIN:
+            text = f"{subject} is {event}, and quarantined no more"
+            self.notify(Notice("recovery", subject, text, "", self.now(), ends="quarantine"))
 
     def _skipped(self, key: DocumentKey, detail: str) -> None:
         """Once for each file: it stays as it is from scan to scan."""
@@ -85,18 +100,22 @@ class Hearing(Listener):
                 continue
             log.warning("hold.placed", source=hold.source, reason=hold.reason.value, count=len(hold.paths))
             text = f"deletions of {hold.source} are held: {hold.message}"
-            self.notify(Notice("hold", hold.source, text, remedy_for_hold(hold), self.now()))
+            self.notify(Notice("hold", _subject(hold.source, hold.reason), text, remedy_for_hold(hold), self.now()))
         for source, reason in {one for one in self._held if one[0] in sources} - standing:
             log.info("hold.released", source=source, reason=reason)
-            if not any(one[0] == source for one in standing):
-                self.notify(Notice("recovery", source, f"nothing of {source} is held any more", "", self.now()))
+        for source in sources:
+            # Asked of what stands, not of what changed: a reload may lie between, and who was told must be told.
+            for over in (reason for reason in HoldReason if (source, reason.value) not in standing):
+                text = f"deletions of {source} are held no more ({over.value})"
+                self.notify(Notice("recovery", _subject(source, over), text, "", self.now(), ends="hold"))
         self._held = {one for one in self._held if one[0] not in sources} | standing
 
     def trouble(self, error: ServerError | None) -> None:
         """The server is in trouble, or well again."""
         self.metrics.server(error is None)
         if error is None:
-            self.notify(Notice("recovery", "server", "the FastGPT server works again", "", self.now()))
+            text = "the FastGPT server works again"
+            self.notify(Notice("recovery", "server", text, "", self.now(), ends="outage"))
         else:
             self.metrics.error(error.code)
             self.notify(Notice("outage", "server", error.message, error.hint, self.now()))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import importlib.util
 import ssl
 import sys
@@ -29,6 +30,7 @@ from .network import proxy_for, tls_context, tls_flaw
 
 _CONNECT = 10.0  # seconds for name, connection and TLS
 _KEEP_ALIVE = 4.0  # seconds; FastGPT closes idle connections after 5 (observed, section 12)
+_OTHERS_ANSWER = 16384  # bytes that are read of the answer of somebody who is not FastGPT
 _LARGEST = 64 << 20  # bytes of one answer; the largest real one is a page of rows
 
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
@@ -284,18 +286,32 @@ def _unpacked(body: bytes, headers: Mapping[str, str]) -> bytes:
     return plain
 
 
-async def post(url: str, content: bytes, headers: Mapping[str, str], *, timeout: float = 10.0) -> int:
-    """Send something to somebody who is not FastGPT; returns the HTTP status.
+async def send(
+    method: str, url: str, content: bytes, headers: Mapping[str, str], *, timeout: float = 10.0
+) -> tuple[int, bytes]:
+    """Send something to somebody who is not FastGPT; returns the HTTP status and the beginning of the answer.
 
     The address may carry a token: neither it nor the cause, which quotes it, is part of an error.
 
     Raises:
-        Unavailable: nobody answered.
+        Unavailable: nobody answered, or not within ``timeout`` seconds in all.
     """
     try:
-        trusted = tls_context(url.startswith("https:"), None)
-        async with httpx.AsyncClient(verify=trusted, timeout=timeout, follow_redirects=False) as client:
-            answer = await client.post(url, content=content, headers=dict(headers))
-            return answer.status_code
+        async with (
+            asyncio.timeout(timeout),
+            httpx.AsyncClient(verify=_others_tls(url.startswith("https:")), follow_redirects=False) as client,
+            client.stream(method, url, content=content, headers=dict(headers), timeout=timeout) as answer,
+        ):
+            said = b""
+            async for part in answer.aiter_raw(_OTHERS_ANSWER):
+                said += part
+                if len(said) >= _OTHERS_ANSWER:
+                    break
+            return answer.status_code, said
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
         raise errors.Unavailable(f"nobody took the message: {type(error).__name__}") from None
+
+
+@functools.cache
+def _others_tls(needed: bool) -> ssl.SSLContext:
+    return tls_context(needed, None)

@@ -160,7 +160,7 @@ DOCUMENT_STATE = """
         else 'waiting'
     end
 """
-_LS = f"""
+DOCUMENT_LIST = f"""
     select d.source, d.path, {DOCUMENT_STATE} as state,
         coalesce(c.collection_id, case when c.id is null then s.collection_id end) as collection_id,
         coalesce(c.dataset_id, s.dataset_id, o.dataset_id) as dataset_id,
@@ -184,7 +184,7 @@ def documents(
     """One row per document for `ls`; documents deleted for good only with ``everything``."""
     chosen = None if sources is None else list(sources)
     clause = "" if chosen is None else f" where d.source in ({','.join('?' * len(chosen))})"
-    rows = _rows(conn, _LS + clause + " order by d.source, d.path", tuple(chosen or ()))
+    rows = _rows(conn, DOCUMENT_LIST + clause + " order by d.source, d.path", tuple(chosen or ()))
     return rows if everything else [row for row in rows if row["state"] != "deleted"]
 
 

@@ -1,19 +1,26 @@
 """Which notices become messages, and when: gathered, never a storm, never the same twice. Pure, the clock is passed in.
 
-The first notice of a kind goes out after a short gathering time, later ones of that kind are gathered into one message
-per interval. What stands is told once and once a day again; that it is over is told only if it was told at all.
+What is told follows what stands: the first notice of a kind goes out after a short time of gathering, later ones of
+that kind are gathered into one message per interval, and the intervals grow while there is no rest. What came and went
+before it was told is never told; what was told and is over is told once, unless it is back by then. What a person must
+end is told once a day again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 GATHER = 10.0  # seconds for which the first notice of a kind waits for others
-INTERVAL = 300.0  # seconds between two messages of one kind
-REMIND = 86400.0  # seconds after which a notice about the same subject may be told again
+INTERVAL = 300.0  # seconds between two messages of one kind, at first
+LONGEST_INTERVAL = 1800.0  # seconds, when they go on and on
+REMIND = 86400.0  # seconds after which what still stands is told again
 NAMED = 10  # notices of one message that are told in full
 RECOVERY = "recovery"
+_REMINDED = frozenset({"hold", "outage", "config-refused"})  # a person has to end these; a quarantine may stay
+_MOST_KEPT = 200  # notices of a kind that are kept in full until they are told
+_MOST_TOLD = 100_000
+
+Key = tuple[str, str]  # kind and subject of what stands
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +28,12 @@ class Notice:
     """Something a person may have to know.
 
     Attributes:
-        kind: "quarantine", "hold", "outage", "recovery", "config-refused".
+        kind: "quarantine", "hold", "outage", "config-refused"; "recovery" when it is over.
         subject: what it is about: a document, a source, "server".
         text: what happened.
         hint: what to do; "" when nothing.
         at: seconds since the epoch.
+        ends: of a recovery, the kind that is over.
     """
 
     kind: str
@@ -33,6 +41,12 @@ class Notice:
     text: str
     hint: str = ""
     at: float = 0.0
+    ends: str = ""
+
+    @property
+    def about(self) -> Key:
+        """What begins to stand, or is over."""
+        return (self.ends or self.kind, self.subject)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,75 +58,97 @@ class Message:
     count: int
 
     @property
-    def text(self) -> str:
-        """All of it for people, a line each."""
-        lines = [f"{notice.text} ({notice.hint})" if notice.hint else notice.text for notice in self.notices]
+    def lines(self) -> list[str]:
+        """All of it for people."""
+        said = [f"{notice.text} ({notice.hint})" if notice.hint else notice.text for notice in self.notices]
         if self.count > len(self.notices):
-            lines.append(f"and {self.count - len(self.notices)} more")
-        return "\n".join(lines)
+            said.append(f"and {self.count - len(self.notices)} more")
+        return said
+
+
+@dataclass(slots=True)
+class _Kind:
+    """The messages of one kind."""
+
+    waiting: dict[Key, Notice | None] = field(default_factory=dict)  # ``None``: only counted
+    due: float | None = None
+    sent: float | None = None
+    pace: float = INTERVAL
+
+
+@dataclass(slots=True)
+class _Told:
+    at: float
+    notice: Notice | None  # to be told again
 
 
 @dataclass(slots=True)
 class Digest:
     """Collects notices."""
 
-    _waiting: dict[str, dict[str, Notice]] = field(default_factory=dict)  # kind -> subject -> notice
-    _due: dict[str, float] = field(default_factory=dict)  # kind -> when its message goes out
-    _sent: dict[str, float] = field(default_factory=dict)  # kind -> when a message went out last
-    _told: dict[tuple[str, str], float] = field(default_factory=dict)  # what stands -> when it was told
+    _kinds: dict[str, _Kind] = field(default_factory=dict)
+    _told: dict[Key, _Told] = field(default_factory=dict)  # what persons believe to stand
 
     def add(self, notice: Notice, now: float) -> None:
         """Take a notice."""
         if notice.kind == RECOVERY:
-            self._over(notice, now)
-            return
-        told = self._told.get((notice.kind, notice.subject))
-        if told is None or now - told >= REMIND:
+            self._drop(notice.ends, notice.about)
+            if notice.about in self._told:
+                self._put(notice, now)
+        elif notice.about in self._told:
+            self._drop(RECOVERY, notice.about)  # it is back before anybody heard that it was over
+        else:
             self._put(notice, now)
 
-    def _over(self, notice: Notice, now: float) -> None:
-        """Something is well again: what was not told yet need not be told any more."""
-        for kind in list(self._waiting):
-            self._waiting[kind].pop(notice.subject, None)
-            if not self._waiting[kind]:
-                del self._waiting[kind], self._due[kind]
-        told = [key for key in self._told if key[1] == notice.subject]
-        for key in told:
-            del self._told[key]
-        if told:
-            self._put(notice, now)
+    def _drop(self, kind: str, key: Key) -> None:
+        found = self._kinds.get(kind)
+        if found is not None and key in found.waiting:
+            del found.waiting[key]
+            if not found.waiting:
+                found.due = None
 
     def _put(self, notice: Notice, now: float) -> None:
-        self._waiting.setdefault(notice.kind, {})[notice.subject] = notice
-        last = self._sent.get(notice.kind)
-        self._due.setdefault(notice.kind, now + GATHER if last is None else max(now + GATHER, last + INTERVAL))
+        kind = self._kinds.setdefault(notice.kind, _Kind())
+        kind.waiting[notice.about] = notice if len(kind.waiting) < _MOST_KEPT else None
+        if kind.due is None:
+            kind.due = now + GATHER if kind.sent is None else max(now + GATHER, kind.sent + kind.pace)
 
     def take(self, now: float) -> list[Message]:
         """Take the messages whose time has come."""
-        return [self._message(kind, now) for kind, due in list(self._due.items()) if due <= now]
+        for told in self._told.values():
+            if told.notice is not None and now >= told.at + REMIND and not self._waits(told.notice):
+                self._put(told.notice, now)
+        return [
+            self._message(name, now) for name, kind in self._kinds.items() if kind.due is not None and kind.due <= now
+        ]
 
     def take_all(self, now: float) -> list[Message]:
         """Take everything that waits: the service ends."""
-        return [self._message(kind, now) for kind in list(self._due)]
+        return [self._message(name, now) for name, kind in self._kinds.items() if kind.due is not None]
 
-    def _message(self, kind: str, now: float) -> Message:
-        notices = list(self._waiting.pop(kind).values())
-        del self._due[kind]
-        self._sent[kind] = now
-        if kind != RECOVERY:
-            self._told.update({(kind, notice.subject): now for notice in notices})
-        self._forget(now)
-        return Message(kind, tuple(notices[:NAMED]), len(notices))
+    def _waits(self, notice: Notice) -> bool:
+        """Whether a notice, or that it is over, is about to be told anyway."""
+        return any(notice.about in kind.waiting for kind in self._kinds.values())
 
-    def _forget(self, now: float) -> None:
-        for key in [key for key, at in self._told.items() if now - at >= REMIND]:
-            del self._told[key]
+    def _message(self, name: str, now: float) -> Message:
+        kind = self._kinds[name]
+        waiting, kind.waiting, kind.due = kind.waiting, {}, None
+        restless = kind.sent is not None and now - kind.sent <= 2 * kind.pace
+        kind.pace = min(2 * kind.pace, LONGEST_INTERVAL) if restless else INTERVAL
+        kind.sent = now
+        for key, notice in waiting.items():
+            if name == RECOVERY:
+                self._told.pop(key, None)
+            else:
+                self._told[key] = _Told(now, notice if name in _REMINDED else None)
+        for old in list(self._told)[: max(len(self._told) - _MOST_TOLD, 0)]:
+            del self._told[old]
+        named = [notice for notice in waiting.values() if notice is not None]
+        return Message(name, tuple(named[:NAMED]), len(waiting))
 
     def next_at(self) -> float | None:
-        """When the next message is due."""
-        return min(self._due.values(), default=None)
-
-
-def together(messages: Iterable[Message]) -> int:
-    """How many notices the messages hold."""
-    return sum(message.count for message in messages)
+        """When something is to be done next."""
+        due = [kind.due for kind in self._kinds.values() if kind.due is not None]
+        standing = [told for told in self._told.values() if told.notice is not None and not self._waits(told.notice)]
+        due += [told.at + REMIND for told in standing]
+        return min(due, default=None)

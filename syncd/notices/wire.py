@@ -7,12 +7,19 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 from syncd.notices.digest import Message
+from syncd.report.human import one_line, shorten
 
 _PREFIX = "whsec_"
+_LONGEST_LINE = 600  # characters; Feishu takes 20 KB in all
+# Both read tags in a text: a file could be called "<!channel>.md", or "<at user_id=…>", and call everybody.
+_SLACK = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+_FEISHU = str.maketrans({"<": "＜", ">": "＞"})
+_FEISHU_BUSY = frozenset({9499, 11232})  # its codes for "too many requests"
 
 
 def body(message: Message, form: str, *, number: str, host: str, secret: str, now: float) -> bytes:
@@ -27,12 +34,13 @@ def body(message: Message, form: str, *, number: str, host: str, secret: str, no
         now: seconds since the epoch.
     """
     document: dict[str, Any]
-    text = f"syncd on {host}: {message.text}"
+    said = [_brief(line) for line in message.lines]
+    text = "\n".join([f"syncd on {host}: {said[0]}", *said[1:]])
     match form:
         case "slack":
-            document = {"text": text}
+            document = {"text": text.translate(_SLACK)}
         case "feishu":
-            document = {"msg_type": "text", "content": {"text": text}}
+            document = {"msg_type": "text", "content": {"text": text.translate(_FEISHU)}}
             if secret:
                 stamp = str(int(now))
                 document |= {"timestamp": stamp, "sign": feishu_sign(secret, stamp)}
@@ -43,18 +51,42 @@ def body(message: Message, form: str, *, number: str, host: str, secret: str, no
                 "source": f"syncd://{host}",
                 "type": f"io.syncd.{message.kind}",
                 "time": datetime.fromtimestamp(now, UTC).isoformat().replace("+00:00", "Z"),
-                "subject": message.notices[0].subject,
+                "subject": message.notices[0].subject if message.notices else "",
                 "datacontenttype": "application/json",
                 "data": {
-                    "text": message.text,
+                    "text": "\n".join(said),
                     "count": message.count,
                     "notices": [
-                        {"subject": notice.subject, "text": notice.text, "hint": notice.hint}
+                        {"subject": notice.subject, "text": _brief(notice.text), "hint": notice.hint}
                         for notice in message.notices
                     ],
                 },
             }
-    return json.dumps(document, ensure_ascii=False).encode("utf-8", "backslashreplace")
+    return json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def _brief(line: str) -> str:
+    """On one line, without what could steer a display, and not endless."""
+    return shorten(one_line(line), _LONGEST_LINE)
+
+
+def flaw(form: str, status: int, answer: bytes) -> tuple[str, bool]:
+    """Why a message was not taken ("" when it was), and whether the same may be tried again.
+
+    Feishu answers 200 to whatever it refuses; the reason is in the body.
+    """
+    if status >= 300:
+        return f"HTTP {status}", not 400 <= status < 500 or status in (408, 425, 429)
+    if form != "feishu":
+        return "", False
+    try:
+        said = json.loads(answer)
+        code = int(said.get("code", said.get("StatusCode", 0)))
+    except (ValueError, AttributeError, TypeError):
+        return "the answer is not Feishu's", False
+    return (
+        f"Feishu refuses it: {code} {one_line(str(said.get('msg', '')))[:200]}".strip() if code else ""
+    ), code in _FEISHU_BUSY
 
 
 def headers(content: bytes, *, number: str, secret: str, now: float) -> Mapping[str, str]:
@@ -72,9 +104,15 @@ def headers(content: bytes, *, number: str, secret: str, now: float) -> Mapping[
 
 def sign(content: bytes, number: str, stamp: str, secret: str) -> str:
     """Standard Webhooks, version 1: HMAC-SHA256 over id, time and body; a secret with ``whsec_`` is base64."""
-    key = base64.b64decode(secret.removeprefix(_PREFIX)) if secret.startswith(_PREFIX) else secret.encode()
-    digest = hmac.new(key, f"{number}.{stamp}.".encode() + content, hashlib.sha256).digest()
+    digest = hmac.new(_key(secret), f"{number}.{stamp}.".encode() + content, hashlib.sha256).digest()
     return "v1," + base64.b64encode(digest).decode()
+
+
+def _key(secret: str) -> bytes:
+    if secret.startswith(_PREFIX):
+        with suppress(ValueError):  # not base64: then it is a text that happens to begin so
+            return base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
+    return secret.encode("utf-8", "surrogatepass")
 
 
 def feishu_sign(secret: str, stamp: str) -> str:

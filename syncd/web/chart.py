@@ -8,10 +8,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 VERDICTS = ("found", "shared", "outranked", "missing")
-WIDTH, HEIGHT = 640.0, 180.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 38.0, 40.0, 10.0, 24.0
+HEIGHT = 180.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 38.0, 30.0, 12.0, 24.0
 _DAY = 86400
 _WIDEST_BAR = 26.0
+_THINNEST = 0.01  # of the bar
+_DATE = 44.0  # units that a date takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,32 +47,36 @@ class Chart:
     days: tuple[Tick, ...]
     counts: tuple[Tick, ...]
     ranks: tuple[Tick, ...]
-    left: float = _LEFT
-    right: float = WIDTH - _RIGHT
-    width: float = WIDTH
+    width: float
     height: float = HEIGHT
+    left: float = _LEFT
+
+    @property
+    def right(self) -> float:
+        """Where the plot ends."""
+        return self.width - _RIGHT
 
 
-def quality(days: Sequence[Mapping[str, Any]], now: float, span: int) -> Chart:
+def quality(days: Sequence[Mapping[str, Any]], now: float, span: int, wide: float) -> Chart:
     """The chart of proofs.
 
     Args:
-        days: rows of ``ledger.quality.by_day``.
+        days: rows of ``ledger.quality``, one a day, oldest first.
         now: seconds since the epoch; the last day.
         span: how many days are shown.
+        wide: units from left to right; letters stay as large as they are.
     """
     last = int(now // _DAY)
     first = last - span + 1
-    slot = (WIDTH - _LEFT - _RIGHT) / span
-    width = min(slot * 0.8, _WIDEST_BAR)
-    most = _round_up(max((row["probes"] for row in days), default=0))
+    slot = (wide - _LEFT - _RIGHT) / span
+    width = min(slot * 0.7, _WIDEST_BAR)
+    shown = [row for row in days if 0 <= row["day"] // _DAY - first < span]
+    most = _round_up(max((row["probes"] for row in shown), default=0))
     room = HEIGHT - _TOP - _BOTTOM
     bars: list[Bar] = []
     dots: list[Tick] = []
-    for row in days:
+    for row in shown:
         number = row["day"] // _DAY - first
-        if not 0 <= number < span:
-            continue
         middle = _LEFT + slot * (number + 0.5)
         below = HEIGHT - _BOTTOM
         for verdict in VERDICTS:
@@ -86,26 +92,32 @@ def quality(days: Sequence[Mapping[str, Any]], now: float, span: int) -> Chart:
         dots=tuple(dots),
         days=tuple(
             Tick(_r(_LEFT + slot * (number + 0.5)), HEIGHT - 8, _date((first + number) * _DAY))
-            for number in range(span - 1, -1, -7)
+            for number in range(span - 1, -1, -_every(span, slot))
         ),
         counts=tuple(
-            Tick(_LEFT - 6, _r(HEIGHT - _BOTTOM - room * share), f"{most * share:g}") for share in (0, 0.5, 1)
+            Tick(_LEFT - 6, _r(HEIGHT - _BOTTOM - room * share), _short(most * share)) for share in (0, 0.5, 1)
         ),
-        ranks=tuple(Tick(WIDTH - _RIGHT + 6, _r(_TOP + room * (1 - share)), f"{share:g}") for share in (0, 0.5, 1)),
+        width=wide,
+        ranks=tuple(Tick(wide - _RIGHT + 6, _r(_TOP + room * (1 - share)), f"{share:g}") for share in (0, 0.5, 1)),
     )
 
 
 def shares(counts: Mapping[str, int], order: Sequence[str]) -> tuple[Bar, ...]:
-    """One horizontal bar of 100 units, cut by state."""
-    total = sum(counts.values())
+    """One horizontal bar of 100 units, cut by state; one document of thousands can still be seen."""
+    least = sum(counts.values()) * _THINNEST
+    parts = {state: max(counts[state], least) for state in order if counts.get(state)}
     bars: list[Bar] = []
     x = 0.0
-    for state in order:
-        if counts.get(state):
-            width = 100.0 * counts[state] / total
-            bars.append(Bar(_r(x), 0, _r(width), 10, state, f"{counts[state]} {state}"))
-            x += width
+    for state, part in parts.items():
+        width = 100.0 * part / sum(parts.values())
+        bars.append(Bar(_r(x), 0, _r(width), 10, state, f"{counts[state]} {state}"))
+        x += width
     return tuple(bars)
+
+
+def _every(span: int, slot: float) -> int:
+    """How many days lie between two dates below the plot, so that they do not touch."""
+    return next(step for step in (1, 2, 7, span) if step * slot >= _DATE)
 
 
 def _round_up(value: float) -> float:
@@ -114,6 +126,14 @@ def _round_up(value: float) -> float:
     while size < value:
         size *= 2.5 if str(size).startswith("4") else 2
     return size
+
+
+def _short(value: float) -> str:
+    """A number for an axis: 500, 2k, 1.5M."""
+    for size, unit in ((1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:g}{unit}"
+    return f"{value:g}"
 
 
 def _r(value: float) -> float:

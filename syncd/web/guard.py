@@ -20,12 +20,13 @@ from syncd.config import Secret
 COOKIE = "syncd_session"
 SESSION = 12 * 3600.0  # seconds that a login lasts
 _LOOPBACK_NAMES = frozenset({"localhost", "ip6-localhost"})
+_PROCESS = secrets.token_bytes(32)  # sessions end with the process, not with a reload of the configuration
 
 HEADERS: Mapping[str, str] = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
+    "referrer-policy": "same-origin",  # under "no-referrer" browsers hide the origin of our own forms from us
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-store",
@@ -67,12 +68,13 @@ class Guard:
         listen: the host that the server listens on.
         token: opens everything; an empty one opens nothing.
         allowed_hosts: further names that the server may be asked by.
+        process: random bytes of this process; sessions are signed with them and the token.
     """
 
     listen: str
     token: Secret
     allowed_hosts: Iterable[str] = ()
-    _key: bytes = field(default_factory=lambda: secrets.token_bytes(32))
+    process: bytes = field(default=_PROCESS, repr=False)
 
     @property
     def public(self) -> bool:
@@ -88,17 +90,27 @@ class Guard:
             changes: it changes something.
             costs: it has the server search, which costs tokens.
         """
-        host = host_of(request.headers.get("host", ""))
-        if not self._is_ours(host):
-            return f'this server does not answer for the name "{host}"; add it to [http] allowed_hosts'
-        if (changes or costs) and not self._same_origin(request, host):
-            return "another site asked for this; nothing was done"
-        if self.knows(request, now):
-            return ""
+        reason = self.foreign(request, posted=changes or costs)
+        if reason or self.knows(request, now):
+            return reason
         if changes:
             return self._needs_token("to change something")
         if self.public or (costs and self.token):
             return self._needs_token("to see this")
+        return ""
+
+    def foreign(self, request: Request, *, posted: bool) -> str:
+        """Why a request does not come from where it should, token or not; "" when it does.
+
+        Args:
+            request: the request.
+            posted: it does something, so that no other site may send it.
+        """
+        if not self._is_ours(host_of(request.headers.get("host", ""))):
+            # The name itself is not repeated: it is whatever somebody else has sent.
+            return "this server does not answer for that name; add it to [http] allowed_hosts"
+        if posted and not self._same_origin(request):
+            return "another site asked for this; nothing was done"
         return ""
 
     def _needs_token(self, why: str) -> str:
@@ -114,18 +126,14 @@ class Guard:
         # An address cannot be rebound; a name that leads here must have been allowed.
         return host == self.listen.strip("[]").lower() or _is_address(host)
 
-    def _same_origin(self, request: Request, host: str) -> bool:
-        site = request.headers.get("sec-fetch-site")
-        if site is not None and site not in ("same-origin", "none"):
+    def _same_origin(self, request: Request) -> bool:
+        if request.headers.get("sec-fetch-site") not in (None, "same-origin", "none"):
             return False
         origin = request.headers.get("origin")
         if origin is None:
             return True  # no browser, or one that says so by sec-fetch-site
-        return (
-            origin != "null"
-            and urlsplit(origin).netloc.lower() == request.headers.get("host", "").lower()
-            and bool(host)
-        )
+        _, _, asked_by = origin.lower().partition("://")
+        return asked_by == request.headers.get("host", "").lower()
 
     # ------------------------------------------------------------ token and session
 
@@ -140,7 +148,7 @@ class Guard:
 
     def is_token(self, given: str) -> bool:
         """Compare in constant time."""
-        return bool(self.token) and hmac.compare_digest(given.encode(), self.token.reveal().encode())
+        return bool(self.token) and _same(given, self.token.reveal())
 
     def session(self, now: float) -> str:
         """A session for somebody who has shown the token; it ends with the process at the latest."""
@@ -149,12 +157,16 @@ class Guard:
 
     def _is_session(self, value: str, now: float) -> bool:
         until, _, signature = value.partition(".")
-        if not until.isdecimal() or not hmac.compare_digest(signature, self._sign(until)):
-            return False
-        return int(until) > now
+        return _same(signature, self._sign(until)) and int(until) > now
 
     def _sign(self, text: str) -> str:
-        return hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()
+        key = hmac.new(self.process, self.token.reveal().encode(), hashlib.sha256).digest()
+        return hmac.new(key, text.encode("utf-8", "replace"), hashlib.sha256).hexdigest()
+
+
+def _same(given: str, wanted: str) -> bool:
+    """Compare in constant time; whatever somebody sends is a text here, half characters too."""
+    return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), wanted.encode("utf-8", "surrogatepass"))
 
 
 def _is_address(host: str) -> bool:

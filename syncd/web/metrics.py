@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from syncd import __version__
-from syncd.ledger import records, remote
+from syncd.ledger import quality, records, remote
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -59,6 +60,8 @@ TABLE: tuple[Described, ...] = (
 
 _HELP = {row.name: row for row in TABLE}
 _MODES = ("events", "poll", "off")
+_STATES = ("waiting", "uploading", "indexing", "proving", "verified", "quarantined", "held", "retired")
+_VERDICTS = ("found", "shared", "outranked", "missing")
 _RANKS = (1, 2, 3, 5, 10, 20, 50)
 _SAVE_TO_SEARCH = (1, 2, 3, 5, 8, 13, 20, 30, 60, 120, 300, 900, 3600)
 _SCAN = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100)
@@ -75,15 +78,17 @@ class _FromLedger:
         if metrics.conn is None:
             return
         with closing(metrics.conn()) as conn:
-            documents, holds = _gauge("syncd_documents"), _gauge("syncd_holds")
+            documents, holds, held = _gauge("syncd_documents"), _gauge("syncd_holds"), quality.held(conn)
             for source in remote.source_names(conn):
-                for state, count in records.counts_by_state(conn, source).items():
+                # Every state has its series, so that one which becomes 0 does not just vanish.
+                counts = {**dict.fromkeys(_STATES, 0), **records.counts_by_state(conn, source)}
+                for state, count in counts.items():
                     documents.add_metric([source, state], count)
-                holds.add_metric([source], len(records.holds(conn, source)))
+                holds.add_metric([source], held.get(source, 0))
             age = _gauge("syncd_queue_oldest_age_seconds")
             age.add_metric([], metrics.oldest(conn))
             size = _gauge("syncd_ledger_bytes")
-            size.add_metric([], _pages(conn))
+            size.add_metric([], _bytes(conn))
         yield from (documents, holds, age, size)
         for name, read in (("syncd_queue_documents", metrics.under_way), ("syncd_queue_paths", metrics.waiting)):
             gauge = _gauge(name)
@@ -96,9 +101,13 @@ def _gauge(name: str) -> GaugeMetricFamily:
     return GaugeMetricFamily(name, row.help, labels=row.labels)
 
 
-def _pages(conn: sqlite3.Connection) -> float:
-    count = conn.execute("pragma page_count").fetchone()[0]
-    return float(count * conn.execute("pragma page_size").fetchone()[0])
+def _bytes(conn: sqlite3.Connection) -> float:
+    path = str(conn.execute("pragma database_list").fetchone()[2])
+    total = 0
+    for file in (path, path + "-wal"):
+        with suppress(OSError):
+            total += os.stat(file).st_size
+    return float(total)
 
 
 class Metrics:
@@ -169,7 +178,13 @@ class Metrics:
             self._gauges["syncd_files"].labels(source).set(files)
 
     def watch(self, source: str, mode: str) -> None:
-        """How a source is watched now."""
+        """How a source is watched now; its counters begin at 0 from here on, so that the first event is an increase."""
+        for name in ("syncd_uploads_total", "syncd_watch_overflows_total"):
+            self._counters[name].labels(source)
+        for verdict in _VERDICTS:
+            self._counters["syncd_proofs_total"].labels(source, verdict)
+        for histogram in (self._rank, self._searchable, self._scan):
+            histogram.labels(source)
         for one in _MODES:
             self._gauges["syncd_watch_mode"].labels(source, one).set(one == mode)
 

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, select_autoescape
+from markupsafe import Markup, escape
 
 from syncd import __version__
 from syncd.explain import HOLD_REASONS, remedy_for
-from syncd.report.human import lasting, printable
+from syncd.ledger.quality import added
+from syncd.report.human import iso, lasting, moment, one_line, printable, telling_line
 from syncd.web import chart
+from syncd.web.facts import MOST_QUARANTINED, QUALITY_DAYS, Snapshot
 
-DAYS = 30
 STATES = ("verified", "proving", "indexing", "uploading", "waiting", "held", "quarantined", "retired")
+_NAMED = 20  # held documents that are named
+_FINDINGS = 50
+_LONGEST_DETAIL = 160  # characters
+_HITS = 5
+_SPANS = (7, 14)  # days that are shown as long as there are no more
+_WITH_AN_ID = frozenset({"uploaded", "adopted"})  # events whose detail is FastGPT's id: not for people
+_GOOD = frozenset({"found", "shared"})
 
 
 @cache
@@ -28,15 +38,15 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters["plain"] = lambda text: printable(str(text))
+    made.filters["brief"] = lambda text, most=_LONGEST_DETAIL: _brief(one_line(str(text)), most)
+    made.filters["remedy"] = _remedy
+    made.filters["number"] = lambda count: f"{count:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
     return made
 
 
 def render(
-    status: Mapping[str, Any],
+    snapshot: Snapshot,
     *,
-    quality: list[dict[str, Any]],
-    recent: list[dict[str, Any]],
-    troubled: Iterable[Mapping[str, Any]],
     may_act: bool,
     has_token: bool,
     now: float,
@@ -47,10 +57,7 @@ def render(
     """The page; with ``part`` only what changes by itself.
 
     Args:
-        status: the document of `syncd status --json`.
-        quality: rows of ``ledger.quality.by_day``.
-        recent: rows of ``ledger.quality.recent``.
-        troubled: quarantined documents, as rows of ``records.documents``.
+        snapshot: what is shown.
         may_act: whoever asks has shown the token.
         has_token: a token is configured at all.
         now: seconds since the epoch.
@@ -58,114 +65,199 @@ def render(
         said: the answer to what was just asked for.
         searched: source, query and hits of a search.
     """
+    status = snapshot.status
     service = status["service"]
-    template = _environment().get_template("live.html" if part else "page.html")
-    return template.render(
-        version=__version__,
-        state=_state(service),
-        service=service,
-        problems=_problems(status),
-        sources=[_source(row, now) for row in status["sources"]],
-        held=[_hold(row["name"], hold) for row in status["sources"] for hold in row["holds"]],
-        quarantined=[_quarantined(row) for row in troubled],
-        findings=status["findings"],
-        chart=chart.quality(quality, now, DAYS),
-        has_quality=bool(quality),
-        proofs=_sums(quality),
-        recent=[{**row, "ago": _ago(row["at"], now)} for row in recent],
-        jobs=[
-            {"name": name, "when": _ahead(at, now), "rule": service.get("schedule", {}).get(name, "")}
-            for name, at in service.get("next", {}).items()
-            if at
-        ],
-        may_act=may_act,
-        has_token=has_token,
-        said=said,
-        searched=searched,
-        states=STATES,
-        verdicts=chart.VERDICTS,
-        days=DAYS,
+    by_source = {row["source"]: row for row in added(snapshot.proofs, "source")}
+    days = added(snapshot.proofs, "day")
+    sources = [_source(row, by_source.get(row["name"]), now) for row in status["sources"]]
+    span = next((span for span in _SPANS if not days or days[0]["day"] > now - span * 86400), QUALITY_DAYS)
+    given_up = sum(source["counts"].get("quarantined", 0) for source in status["sources"])
+    return (
+        _environment()
+        .get_template("live.html" if part else "page.html")
+        .render(
+            version=__version__,
+            state=_state(status, given_up),
+            service=service,
+            started=_when(service.get("started_at"), now),
+            problems=_problems(service, now),
+            sources=sources,
+            held=[_hold(row, hold, now) for row in status["sources"] for hold in row["holds"]],
+            quarantined=[_quarantined(row, now) for row in snapshot.quarantined],
+            more_quarantined=max(given_up - MOST_QUARANTINED, 0),
+            findings=status["findings"][:_FINDINGS],
+            charts=[
+                (name, chart.quality(days, now, span, width)) for name, width in (("wide", 640.0), ("narrow", 340.0))
+            ],
+            span=span,
+            proofs=_whole(days),
+            recent=[_event(row, now) for row in snapshot.recent],
+            jobs=[
+                {"name": name, "when": _when(at, now), "rule": service.get("schedule", {}).get(name, "")}
+                for name, at in sorted(service.get("next", {}).items(), key=lambda job: str(job[1]))
+                if at
+            ],
+            may_act=may_act,
+            may_search=may_act or not has_token,
+            has_token=has_token,
+            said=said,
+            searched=None if searched is None else _found(searched),
+            verdicts=chart.VERDICTS,
+        )
     )
 
 
 def refused(reason: str, *, login: bool) -> str:
-    """The page of somebody who must show the token first."""
+    """The page of somebody who must show the token first, or asked for what cannot be."""
     return _environment().get_template("refused.html").render(reason=reason, login=login)
 
 
-def _state(service: Mapping[str, Any]) -> dict[str, str]:
-    """One word for how it goes, and its colour."""
+def fingerprint(holds: Iterable[tuple[str, Iterable[str]]]) -> str:
+    """What is held of a source, as reasons and paths, in a few characters: so that exactly that is let go."""
+    seen = hashlib.sha256()
+    for reason, paths in sorted((reason, sorted(paths)) for reason, paths in holds):
+        seen.update("\0".join([reason, *paths, ""]).encode("utf-8", "surrogatepass"))
+    return seen.hexdigest()[:16]
+
+
+# ---------------------------------------------------------------- in a word
+
+
+def _state(status: Mapping[str, Any], given_up: int) -> dict[str, str]:
+    """How it goes: a word, a sentence, and a tone."""
+    service, sources = status["service"], status["sources"]
     if service.get("paused"):
-        return {"word": "paused", "tone": "warn"}
+        return {"word": "Paused", "more": "Nothing is sent until somebody resumes.", "tone": "warn"}
     if service.get("server", {}).get("state") == "trouble":
-        return {"word": "waits for FastGPT", "tone": "bad"}
+        return {"word": "Waits for FastGPT", "more": "It goes on by itself; no document suffers.", "tone": "bad"}
     if service.get("troubles"):
-        return {"word": "a source is in trouble", "tone": "bad"}
-    if service.get("under_way"):
-        return {"word": f"works on {service['under_way']}", "tone": "busy"}
-    return {"word": "in step", "tone": "good"}
+        return {"word": "A source is in trouble", "more": "The others are served.", "tone": "bad"}
+    work = service.get("under_way") or sum(
+        source["counts"].get(state, 0) for source in sources for state in ("proving", "indexing", "uploading")
+    )
+    if work:
+        return {"word": "At work", "more": f"{_documents(work)} on the way to being searchable.", "tone": "busy"}
+    held = sum(bool(source["holds"]) for source in sources)
+    if held or given_up:
+        parts = [f"{_documents(given_up)} quarantined"] * bool(given_up)
+        parts += [f"deletions of {held} source{'s' * (held != 1)} held"] * bool(held)
+        return {"word": "Needs a person", "more": f"{' and '.join(parts)}.".capitalize(), "tone": "warn"}
+    total = sum(source["counts"].get("verified", 0) for source in sources)
+    if not total:
+        return {"word": "Nothing to do", "more": "No document is there yet.", "tone": "good"}
+    return {"word": "In step", "more": f"{_documents(total)} found by search as saved.", "tone": "good"}
 
 
-def _problems(status: Mapping[str, Any]) -> list[dict[str, str]]:
-    service = status["service"]
+def _documents(count: int) -> str:
+    return f"{count:,} document{'s' * (count != 1)}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def _problems(service: Mapping[str, Any], now: float) -> list[dict[str, Any]]:
     found = []
     server = service.get("server", {})
     if server.get("message"):
-        found.append({"tone": "bad", "text": server["message"], "hint": server.get("hint", "")})
+        since = _when(server.get("since"), now)
+        found.append({"tone": "bad", "text": server["message"], "hint": server.get("hint", ""), "since": since})
     for source, text in service.get("troubles", {}).items():
-        found.append({"tone": "bad", "text": f"{source}: {text}", "hint": ""})
+        found.append({"tone": "bad", "text": f"{source}: {text}", "hint": "", "since": None})
     refused = service.get("config", {}).get("refused")
     if refused:
-        found += [
-            {"tone": "bad", "text": f"a new configuration was refused: {problem}", "hint": "`syncd check` shows all"}
-            for problem in refused["problems"]
-        ]
-    if service.get("paused"):
-        found.append({"tone": "warn", "text": "Paused: nothing is sent.", "hint": "`syncd resume` lets it go on"})
+        text = "A new configuration was refused, the old one stays: " + "; ".join(refused["problems"][:3])
+        since = _when(refused.get("at"), now)
+        found.append({"tone": "bad", "text": text, "hint": "`syncd check` shows every problem.", "since": since})
     return found
 
 
-def _source(row: Mapping[str, Any], now: float) -> dict[str, Any]:
+# ---------------------------------------------------------------- rows
+
+
+def _source(row: Mapping[str, Any], proofs: Mapping[str, Any] | None, now: float) -> dict[str, Any]:
     counts = {state: row["counts"].get(state, 0) for state in STATES}
-    scanned = row["last_scan_at"]
     return {
         **row,
         "bars": chart.shares(counts, STATES),
         "shown": [(state, counts[state]) for state in STATES if counts[state]],
         "total": sum(counts.values()),
-        "scanned": _ago(datetime.fromisoformat(scanned).timestamp(), now) if scanned else "never",
+        "scanned": _when(row["last_scan_at"], now),
+        "proofs": None if proofs is None else {**proofs, "passed": _percent(proofs)},
     }
 
 
-def _hold(source: str, hold: Mapping[str, Any]) -> dict[str, Any]:
-    known = HOLD_REASONS.get(hold["reason"])
+def _whole(days: Iterable[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """The proofs of all days together; ``None`` when there were none."""
+    rows = list(days)
+    if not rows:
+        return None
+    sums = {name: sum(row[name] for row in rows) for name in ("probes", *chart.VERDICTS)}
+    mrr = sum(row["mrr"] * row["probes"] for row in rows) / sums["probes"]
+    return {**sums, "mrr": mrr, "passed": _percent(sums)}
+
+
+def _percent(row: Mapping[str, Any]) -> str:
+    """How many probes found their document; never rounded up to all of them."""
+    passed = sum(row[verdict] for verdict in _GOOD)
+    if passed == row["probes"]:
+        return "100 %"
+    return f"{min(round(100 * passed / row['probes'], 1), 99.9):g} %"
+
+
+def _hold(row: Mapping[str, Any], hold: Mapping[str, Any], now: float) -> dict[str, Any]:
     return {
         **hold,
-        "source": source,
-        "remedy": known.remedy.replace("SOURCE", source) if known else "",
-        "named": list(hold["paths"])[:20],
+        "source": row["name"],
+        "title": HOLD_REASONS[hold["reason"]].title,
+        "named": list(hold["paths"])[:_NAMED],
+        "when": _when(hold.get("since"), now),
+        "seen": fingerprint((one["reason"], one["paths"]) for one in row["holds"]),
+        "button": all(one["releasable"] and one["reason"] != "root-empty" for one in row["holds"]),
     }
 
 
-def _quarantined(row: Mapping[str, Any]) -> dict[str, Any]:
+def _quarantined(row: Mapping[str, Any], now: float) -> dict[str, Any]:
     return {
-        "source": row["source"],
-        "path": row["path"],
-        "code": row["quarantine"],
-        "message": row["quarantine_message"],
-        "remedy": remedy_for(str(row["quarantine"]), row["path"]),
-        "serves": row["serving_collection_id"] is not None,
+        **row,
+        "remedy": remedy_for(str(row["code"]), row["path"]),
+        "when": None if row["since"] is None else _time(row["since"], now),
     }
 
 
-def _sums(quality: list[dict[str, Any]]) -> dict[str, int]:
-    return {verdict: sum(row[verdict] for row in quality) for verdict in chart.VERDICTS}
+def _event(row: Mapping[str, Any], now: float) -> dict[str, Any]:
+    detail = "" if row["event"] in _WITH_AN_ID else row["detail"]
+    return {**row, "detail": detail, "when": _time(row["at"], now)}
 
 
-def _ago(at: float, now: float) -> str:
-    return f"{lasting(max(now - at, 0.0))} ago"
+def _found(searched: Mapping[str, Any]) -> dict[str, Any]:
+    """A search with its first hits, each with the line that is nearest to the question."""
+    hits = [{**hit, "line": telling_line(hit["text"], searched["query"])} for hit in searched["hits"][:_HITS]]
+    return {**searched, "hits": hits}
 
 
-def _ahead(at: str, now: float) -> str:
-    left = datetime.fromisoformat(at).timestamp() - now
-    return f"in {lasting(left)}" if left > 0 else "now"
+# ---------------------------------------------------------------- moments
+
+
+def _when(at: str | None, now: float) -> dict[str, str] | None:
+    return _time(datetime.fromisoformat(at).timestamp(), now) if at else None
+
+
+def _time(at: float, now: float) -> dict[str, str]:
+    """A moment: as people say it, exactly, and for the machine."""
+    if at > now:
+        said = f"in {lasting(at - now)}"
+    elif now - at < 1.5:
+        said = "just now"
+    else:
+        said = f"{lasting(max(round(now - at), 2))} ago".replace(".0 s", " s")
+    return {"said": said, "exact": moment(at), "iso": iso(datetime.fromtimestamp(at, UTC).timestamp()) or ""}
+
+
+def _remedy(text: object) -> Markup:
+    """A sentence in which commands stand between backticks."""
+    parts = [escape(part) for part in printable(str(text)).split("`")]
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if number % 2 and number < len(parts) - 1 else part
+        for number, part in enumerate(parts)
+    )
+
+
+def _brief(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from typing import Any
 
 from syncd.config import Secret
 from syncd.errors import BusyError, ConfigError
 from syncd.web.backend import Backend
+from syncd.web.facts import Facts
 from syncd.web.guard import Guard
 from syncd.web.metrics import Metrics
 from syncd.web.stream import Stream
+
+MOST_CONNECTIONS = 128
+_LEISURE = 15.0  # seconds that a connection may be open without asking for anything
+_LAST_ANSWERS = 2  # seconds that answers which were begun have when the server stops
 
 
 class Server:
@@ -35,6 +39,7 @@ class Server:
         self._metrics = metrics
         self._guard = Guard(self._host, token, allowed_hosts)
         self._stream = Stream()
+        self._facts: Facts | None = None
         self._socket: socket.socket | None = None
         self._uvicorn: Any = None
         self.address = ""
@@ -51,18 +56,21 @@ class Server:
         from syncd.web.app import make
 
         self._socket = self._bind()
+        self._facts = Facts(self._backend)
         host = f"[{self._host}]" if ":" in self._host else self._host
         self.address = f"http://{host}:{self._socket.getsockname()[1]}"
         config = uvicorn.Config(
-            make(self._backend, self._metrics, self._guard, self._stream),
-            http="h11",
+            make(self._backend, self._metrics, self._guard, self._stream, self._facts),
+            http=_protocol(),
             ws="none",
             lifespan="off",
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,  # who asks is who is connected, whatever the request says of itself
             date_header=False,  # kept up to date by a loop that would wake up ten times a second
-            timeout_keep_alive=15,
+            timeout_keep_alive=int(_LEISURE),
+            timeout_graceful_shutdown=_LAST_ANSWERS,
             h11_max_incomplete_event_size=32768,
         )
         config.load()
@@ -95,14 +103,13 @@ class Server:
         """End every stream, answer what was begun, free the port."""
         self._stream.close()
         if self._uvicorn is not None:
-            self._uvicorn.should_exit = True
-            self._uvicorn.force_exit = False
-            try:
-                async with asyncio.timeout(3.0):
-                    await self._uvicorn.shutdown(sockets=[self._socket])
-            except TimeoutError:
-                self._uvicorn.force_exit = True
+            await self._uvicorn.shutdown(sockets=[self._socket])
+            for connection in list(self._uvicorn.server_state.connections):
+                connection.transport.abort()
             self._uvicorn = None
+        if self._facts is not None:
+            self._facts.close()
+            self._facts = None
         if self._socket is not None:
             self._socket.close()
             self._socket = None
@@ -110,3 +117,26 @@ class Server:
     def tell(self, event: dict[str, Any]) -> None:
         """Show an event to whoever looks at the page."""
         self._stream.tell(event)
+
+
+def _protocol() -> Any:
+    """uvicorn's HTTP, with a limit to connections and to their idleness: they share our file descriptors."""
+    from uvicorn.protocols.http.h11_impl import H11Protocol
+
+    class Bounded(H11Protocol):
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            if len(self.connections) > MOST_CONNECTIONS:
+                transport.abort()
+            else:
+                self.loop.call_later(_LEISURE, self._look)
+
+        def _look(self) -> None:
+            if self.transport.is_closing():
+                return
+            if self.cycle is None or self.cycle.response_complete:
+                self.transport.close()
+            else:
+                self.loop.call_later(_LEISURE, self._look)
+
+    return Bounded

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 MOST_READERS = 32
@@ -42,8 +42,8 @@ class Stream:
             queue.put_nowait(None)
         self._readers.clear()
 
-    async def read(self) -> AsyncIterator[str]:
-        """The events from now on, as ``text/event-stream``."""
+    async def read(self) -> AsyncGenerator[str, None]:
+        """The events from now on, as ``text/event-stream``; the reader counts once it has taken the first piece."""
         queue: asyncio.Queue[str | None] = asyncio.Queue(_MOST_WAITING)
         self._readers.add(queue)
         try:

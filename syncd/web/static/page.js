@@ -1,37 +1,63 @@
-// Keeps the page current: an event on the stream has the part that changes fetched again, once a second at most.
+// Keeps the page current. Without it the page is complete, and as old as its last loading.
 "use strict";
 (() => {
-  const live = document.getElementById("live");
-  if (!live || !window.EventSource) return;
+  const link = document.getElementById("link");
+  const parts = () => document.querySelectorAll("[data-live]");
+  if (!link || !window.EventSource) return;
   let timer = null;
+  let newest = Number(document.querySelector("#recent [data-key]")?.dataset.key ?? 0);
+
+  function say(text, tone) {
+    link.hidden = false;
+    link.textContent = text;
+    link.className = `quiet ${tone}`;
+  }
+
+  // What a person has opened or stands on stays so.
+  function replace(old, fresh) {
+    const open = [...old.querySelectorAll("details")].map((node) => node.open);
+    const places = "a, button, summary";
+    const at = [...old.querySelectorAll(places)].indexOf(document.activeElement);
+    old.replaceWith(fresh);
+    fresh.querySelectorAll("details").forEach((node, index) => { node.open = Boolean(open[index]); });
+    if (at >= 0) fresh.querySelectorAll(places)[at]?.focus({ preventScroll: true });
+  }
 
   async function refresh() {
     timer = null;
     try {
       const answer = await fetch("/?part=live", { headers: { accept: "text/html" } });
       if (!answer.ok) return;
-      const open = [...live.querySelectorAll("details[open] summary")].map((node) => node.textContent);
-      const first = live.querySelector("#recent li")?.textContent;
-      // The server has escaped whatever is in it.
-      live.innerHTML = await answer.text();
-      live.querySelectorAll("details summary").forEach((node) => {
-        if (open.includes(node.textContent)) node.parentElement.open = true;
-      });
-      const newest = live.querySelector("#recent li");
-      if (newest && newest.textContent !== first) newest.classList.add("fresh");
-      const state = live.querySelector("#state");
-      if (state) document.title = `syncd — ${state.textContent}`;
+      // The server has escaped whatever is in it, and the page's policy lets no script in it run.
+      const fetched = new DOMParser().parseFromString(await answer.text(), "text/html");
+      for (const old of parts()) {
+        const fresh = fetched.getElementById(old.id);
+        if (fresh && fresh.innerHTML !== old.innerHTML) replace(old, document.adoptNode(fresh));
+      }
+      for (const row of document.querySelectorAll("#recent [data-key]")) {
+        if (Number(row.dataset.key) > newest) row.classList.add("fresh");
+      }
+      newest = Number(document.querySelector("#recent [data-key]")?.dataset.key ?? newest);
+      document.title = `${document.querySelector("#state .word").textContent} — syncd`;
+      locally();
     } catch {
       // The service is restarting: the stream comes back by itself.
     }
   }
 
+  // Moments in the zone of whoever reads.
+  function locally() {
+    for (const node of document.querySelectorAll("time")) node.title = new Date(node.dateTime).toLocaleString();
+  }
+
   function soon() {
-    if (timer === null) timer = setTimeout(refresh, 1000);
+    timer ??= setTimeout(refresh, document.hidden ? 5000 : 700);
   }
 
   const stream = new EventSource("/api/v1/stream");
   stream.onmessage = soon;
-  stream.onopen = soon;
-  setInterval(() => { if (!document.hidden) soon(); }, 30000);
+  stream.onopen = () => { say("live", "good"); soon(); };
+  stream.onerror = () => say("not connected", "bad");
+  setInterval(() => { if (!document.hidden) soon(); }, 15000);
+  locally();
 })();
