@@ -154,6 +154,16 @@ def test_every_exit_code_is_explained() -> None:
     assert {str(code) for code in codes} | {"130", "143"} == set(explain.EXIT_CODES)
 
 
+@pytest.mark.parametrize(("which", "some"), [("events", "document.verified"), ("metrics", "syncd_documents")])
+def test_contracts_are_listed(which: str, some: str, tmp_path: Path) -> None:
+    """`explain events` and `explain metrics` list every name that machines rely on."""
+    site = Site(tmp_path)
+    rows = site.run("explain", which, "--json", code=0).json[which]
+    assert some in {row["event" if which == "events" else "metric"] for row in rows}
+    assert all(row["says"] for row in rows)
+    assert some in site.run("explain", which, code=0).out
+
+
 def test_every_error_of_a_document_is_explained() -> None:
     """Each error code of documents, and each reason of a hold."""
     assert {problem.value for problem in Problem} == {str(code) for code in explain.DOCUMENT_CODES}

@@ -51,7 +51,7 @@ TABLE: dict[str, Entry] = {
     "backup": Entry(SERVE, "backup", "Write a copy of the ledger."),
     "scaffold": Entry(SERVE, "scaffold", "Print files for Docker, Kubernetes, systemd, CI and monitoring."),
     "healthcheck": Entry(SERVE, "healthcheck", "Ask the service whether it is well."),
-    "explain": Entry(HELP, "explain", "Explain exit codes and error codes."),
+    "explain": Entry(HELP, "explain", "Explain exit codes, error codes, log events and metrics."),
     "completion": Entry(HELP, "completion", "Print the completion script of a shell."),
 }
 
