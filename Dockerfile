@@ -11,17 +11,15 @@ COPY . /src
 RUN python3 -m venv /opt/syncd \
  && /opt/syncd/bin/pip install --no-cache-dir --disable-pip-version-check "${SYNCD}" \
  && /opt/syncd/bin/python -m compileall -q /opt/syncd/lib \
- && /opt/syncd/bin/pip uninstall --yes --quiet pip \
- && mkdir -p /state /config && chgrp 0 /state && chmod 770 /state
+ && /opt/syncd/bin/pip uninstall --yes --quiet pip
 
 FROM ${PYTHON}
 LABEL org.opencontainers.image.title="syncd" \
       org.opencontainers.image.description="Keeps FastGPT knowledge bases an exact, proven mirror of folders of documents" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /opt/syncd /opt/syncd
-# Any user of group 0 may write the state, as OpenShift gives a container a user of its own choice.
-COPY --from=build --chown=10001:0 /state /var/lib/syncd
-COPY --from=build --chown=10001:0 /config /etc/syncd
+# Any user of group 0 may write the state, as OpenShift gives a container a user of its own choice. (COPY keeps no mode.)
+RUN install -d -o 10001 -g 0 -m 770 /var/lib/syncd && install -d -o 10001 -g 0 /etc/syncd
 ENV PATH=/opt/syncd/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \

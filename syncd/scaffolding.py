@@ -1,7 +1,8 @@
 """The files that `syncd scaffold` writes, of the version that runs.
 
-Templates lie in ``syncd/assets``; ``$name`` is filled in, ``$$`` is a dollar sign. Units and Dockerfile have one home,
-the top of the repository, and are part of the wheel.
+Templates lie in ``syncd/assets``; ``$name`` is filled in, ``$$`` is a dollar sign. In JSON, where Grafana's own
+variables begin with one, ``@VERSION@`` is filled in and nothing else. Units and Dockerfile have one home, the top of
+the repository, and are part of the wheel.
 """
 
 from __future__ import annotations
@@ -27,7 +28,6 @@ KINDS: Mapping[str, str] = {
 }
 _ASSETS = Path(__file__).parent / "assets"
 _TOP = Path(__file__).parent.parent
-_VERBATIM = frozenset({".json"})  # Grafana's own variables begin with a dollar sign too
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def files(kind: str, *, shards: int = 1) -> list[File]:
     if kind == "systemd":
         units = _home("systemd")
         return [
-            File(str(path.relative_to(units)), path.read_text(encoding="utf-8"))
+            File(str(path.relative_to(units)), f"# syncd {__version__}\n{path.read_text(encoding='utf-8')}")
             for path in sorted(units.rglob("*"))
             if path.is_file()
         ]
@@ -70,7 +70,9 @@ def files(kind: str, *, shards: int = 1) -> list[File]:
 
 def _filled(path: Path, values: Mapping[str, str]) -> str:
     text = path.read_text(encoding="utf-8")
-    return text if path.suffix in _VERBATIM else Template(text).substitute(values)
+    if path.suffix == ".json":
+        return text.replace("@VERSION@", values["version"])
+    return Template(text).substitute(values)
 
 
 def _home(name: str) -> Path:

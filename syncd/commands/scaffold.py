@@ -8,9 +8,12 @@ import click
 
 from syncd.commands import TABLE
 from syncd.commands.base import Command, globals_of
+from syncd.scaffolding import KINDS
+
+_KINDS = "\n".join(["\b", "Kinds:", *(f"  {kind:<12}{what}" for kind, what in KINDS.items())])
 
 
-@click.command("scaffold", cls=Command, help=TABLE["scaffold"].help)
+@click.command("scaffold", cls=Command, help=TABLE["scaffold"].help, epilog=_KINDS)
 @click.argument("kind")
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="DIR", help="Write files there instead of printing them."
@@ -19,7 +22,7 @@ from syncd.commands.base import Command, globals_of
 @click.option("--shards", type=click.IntRange(1, 4096), default=1, metavar="N", help="For k8s: so many instances.")
 @click.pass_context
 def scaffold(ctx: click.Context, kind: str, out: Path | None, force: bool, shards: int) -> None:
-    """KIND is docker, compose, k8s, systemd, github, gitlab, pre-commit, prometheus or grafana."""
+    """Print or write the files of one kind."""
     from syncd import scaffolding
 
     given = globals_of(ctx)
