@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from syncd.settle import Settler, Stat
 
-_MANY = 20_000  # paths at rest for one look; more cost less as a look at the whole source
+_MANY = 20_000  # paths of one source; more cost less as a look at the whole of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class Look:
 
 @dataclass(slots=True)
 class _Source:
+    seconds: float  # of quiet
     settler: Settler
     quiet: set[str] = field(default_factory=set)  # settled, waiting for a look
     whole_at: float | None = None  # when the whole source is to be looked at
@@ -38,17 +39,25 @@ class Looks:
     """
 
     def __init__(self, settle: Mapping[str, float]) -> None:
-        self._sources = {name: _Source(Settler(seconds)) for name, seconds in settle.items()}
+        self._sources = {name: _Source(seconds, Settler(seconds)) for name, seconds in settle.items()}
 
     def __len__(self) -> int:
         """How many paths wait."""
         return sum(len(source.settler) + len(source.quiet) for source in self._sources.values())
 
     def hint(self, source: str, paths: Iterable[str], now: float, stat: Callable[[str], Stat | None]) -> None:
-        """Something happened to these paths; ``stat`` tells what the disk says of one (``None``: it is not there)."""
+        """Something happened to these paths; ``stat`` tells what the disk says of one (``None``: it is not there).
+
+        Of too many paths none is followed on its own: a look at everything finds by itself what is still being written.
+        """
         known = self._sources.get(source)
         if known is None:
             return  # the configuration has just lost it
+        paths = frozenset(paths)
+        if len(known.settler) + len(paths) > _MANY:
+            known.settler = Settler(known.seconds)
+            self.whole(source, now + known.seconds)
+            return
         for path in paths:
             known.settler.hint(path, now)
             known.settler.observe(path, stat(path), now)

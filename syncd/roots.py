@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from dataclasses import dataclass
 
 _MOST_LINKS = 40  # as many as the kernel follows
@@ -61,5 +62,7 @@ def resolve(path: str) -> Root:
     try:
         status = os.stat(here)
     except OSError:
+        return Root("", None, tuple(names))
+    if not stat.S_ISDIR(status.st_mode):
         return Root("", None, tuple(names))
     return Root(here, (status.st_dev, status.st_ino), tuple(names))

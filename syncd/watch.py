@@ -6,17 +6,17 @@ What is told are hints (law 8). Nothing here is relied on, and everything here m
 from __future__ import annotations
 
 import asyncio
-import errno
+import contextlib
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from syncd.config import Source
-from syncd.filesystems import changed_by_others, file_system
+from syncd.filesystems import changed_by_others, file_system, mounts_below, read_mounts
 from syncd.formats import DEFAULT_SUFFIXES
 from syncd.ignore import IGNORE_FILE, NEVER_STARTS, Rules
+from syncd.limits import is_limit, refusal
 from syncd.logs import get_logger
 from syncd.roots import Root, resolve
 
@@ -24,14 +24,11 @@ if TYPE_CHECKING:
     from syncd.inotify import Descriptor, Names, Tree
 
 log = get_logger(__name__)
+T = TypeVar("T")
 
-_SELF_TEST = 2.0  # seconds within which the kernel must have told of an opened directory
 _BREATH = 0.5  # seconds between two rebuilds; a burst that overflows once overflows again
-_TRY_AGAIN = 600.0  # seconds until it is tried again to watch what could not be watched
-_LIMITS = {
-    errno.ENOSPC: ("max_user_watches", "watches"),
-    errno.EMFILE: ("max_user_instances", "instances"),
-}
+_ATTEMPTS = 5  # at catching a root that changes while it is looked at
+_JOIN = 5.0  # seconds that the reading thread is given to end
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +45,19 @@ class _Watched:
     source: Source
     rules: Rules
     root: Root = field(default_factory=lambda: Root("", None, ()))
+    kind: str = ""  # of file system
     tree: Tree | None = None
     names: Names | None = None
     poller: asyncio.TimerHandle | None = None
     paths: set[str] = field(default_factory=set)  # heard in the thread, not told yet
     overflown: bool = False  # the kernel has dropped events
-    refused: str = ""  # why the kernel gives no (more) watches
+    refused: str = ""  # why the kernel gave no watch to a directory that is new
     tried_at: float = 0.0  # when watches were last set, by the loop's clock
+
+    @property
+    def by_events(self) -> bool:
+        """Whether the configuration wants it watched by events, where that can be done."""
+        return self.source.watch in ("auto", "events")
 
 
 class Watcher:
@@ -67,7 +70,10 @@ class Watcher:
         changed: told when the way a source is watched has changed.
         overflow: told when the kernel has dropped events of a source.
         check_every: seconds between two checks that everything is still heard.
+        try_again: seconds until it is tried again to watch what could not be watched.
+        self_test: seconds within which the kernel must have told of an opened directory.
         descriptor: makes the inotify instance; tests put faults in.
+        mounts: tells what is mounted, as ``filesystems.read_mounts`` does.
     """
 
     def __init__(
@@ -78,14 +84,21 @@ class Watcher:
         changed: Callable[[str, WatchState], None],
         overflow: Callable[[str], None] = lambda _source: None,
         check_every: float = 30.0,
+        try_again: float = 600.0,
+        self_test: float = 2.0,
         descriptor: Callable[[], Descriptor] | None = None,
+        mounts: Callable[[], str] = read_mounts,
     ) -> None:
         self._hints = hints
         self._changed = changed
         self._overflow = overflow
         self._check_every = check_every
+        self._try_again = try_again
+        self._self_test = self_test
         self._make = descriptor
+        self._mounts = mounts
         self._descriptor: Descriptor | None = None
+        self._unavailable = ""  # why there is no descriptor
         self._watched = {s.name: _Watched(s, Rules.compile(s.include, s.exclude, DEFAULT_SUFFIXES)) for s in sources}
         self._lock = threading.Lock()
         self._told = False  # the loop knows that something was heard
@@ -98,7 +111,7 @@ class Watcher:
     async def start(self) -> None:
         """Set the watches; returns when they stand."""
         self._loop = asyncio.get_running_loop()
-        await asyncio.to_thread(self._open)
+        await _in_thread(self._open)
         for watched in self._watched.values():
             await self._set_up(watched)
         self._task = asyncio.ensure_future(self._keep())
@@ -112,31 +125,36 @@ class Watcher:
             if watched.poller is not None:
                 watched.poller.cancel()
         self._loop = None
-        await asyncio.to_thread(self._close)
+        await _in_thread(self._close)
 
     # ------------------------------------------------------------ the descriptor
 
     def _open(self) -> None:
-        if all(watched.source.watch in ("poll", "off") for watched in self._watched.values()):
+        if not any(watched.by_events for watched in self._watched.values()):
             return
+        self._unavailable = ""
         try:
             if self._make is None:
                 from syncd.inotify import Descriptor
 
                 self._make = Descriptor
-            self._descriptor = self._make()
-            self._descriptor.start()
+            descriptor = self._make()
+            descriptor.died = lambda: self._wake(self._poke.set)
+            descriptor.start()
         except (OSError, ImportError) as error:  # no instance left, or no inotify here
-            self._descriptor = None
-            for watched in self._watched.values():
-                watched.refused = _limit(error)
+            self._unavailable = refusal(error)
+        else:
+            self._descriptor = descriptor
 
     def _close(self) -> None:
         for watched in self._watched.values():
+            for part in (watched.tree, watched.names):
+                if part is not None:
+                    part.hush()
             watched.tree = watched.names = None
         if self._descriptor is not None:
             self._descriptor.stop()
-            self._descriptor.join(5.0)
+            self._descriptor.join(_JOIN)
             self._descriptor = None
 
     # ------------------------------------------------------------ one source
@@ -144,71 +162,101 @@ class Watcher:
     async def _set_up(self, watched: _Watched) -> None:
         """Watch a source in the way that fits it, and say which that is."""
         source = watched.source
-        watched.tried_at = asyncio.get_running_loop().time()
         if source.watch == "off":
             self._tell(watched, WatchState("off", "watch is off in the configuration"))
             return
         if source.watch == "poll":
             self._poll(watched, "asked for in the configuration")
             return
-        kind = file_system(source.path)
-        if source.watch == "auto" and changed_by_others(kind):
-            self._poll(watched, f"{kind} does not tell of what others change")
-            return
-        reason = await asyncio.to_thread(self._build, watched)
+        watched.tried_at = asyncio.get_running_loop().time()
+        reason = await _in_thread(self._build, watched)
         if reason:
             self._poll(watched, reason)
             return
         if watched.poller is not None:
             watched.poller.cancel()
             watched.poller = None
-        folders = 0 if watched.tree is None else len(watched.tree)
-        waits = "" if watched.root.real else "; the folder is not there yet"
-        self._tell(watched, WatchState("events", f"inotify{f' on {kind}' if kind else ''}{waits}", folders))
+        self._by_events(watched)
 
     def _build(self, watched: _Watched) -> str:
-        """Set the watches of one source anew, in a thread; returns why that is not possible, or ""."""
-        from syncd.inotify import Hearing, Names, Tree
+        """Set the watches of one source, in a thread; returns why that is not possible, or ""."""
+        watched.refused = ""
+        self._find(watched)
+        reason = self._unfit(watched) or self._unavailable
+        if not reason and watched.root.real:
+            reason = self._grow(watched)
+        if watched.tree is not None and (reason or not watched.root.real):
+            watched.tree.close()
+            watched.tree = None
+        return reason
 
-        self._take_down(watched)
-        if self._descriptor is None:
-            return watched.refused
-        name = watched.source.name
-        watched.root = resolve(str(watched.source.path))
-        watched.names = Names(self._descriptor, lambda: self._look_at(name))
-        watched.names.watch(watched.root.names)
-        if not watched.root.real:
+    def _find(self, watched: _Watched) -> None:
+        """Find the root, and listen for what may make it another one."""
+        path, name = str(watched.source.path), watched.source.name
+        for _ in range(_ATTEMPTS):
+            watched.root = resolve(path)
+            if self._descriptor is None:
+                return
+            from syncd.inotify import Names
+
+            before, watched.names = watched.names, Names(self._descriptor, lambda: self._look_at(name))
+            watched.names.watch(watched.root.names)
+            if before is not None:
+                before.close()
+            if resolve(path) == watched.root:
+                return
+
+    def _unfit(self, watched: _Watched) -> str:
+        """Why events would not tell of everything; "" when they would, or are asked for all the same."""
+        mounts = self._mounts()
+        watched.kind = file_system(watched.root.real or watched.source.path, mounts)
+        if watched.source.watch != "auto":
             return ""
-        hearing = Hearing(
-            changed=lambda path: self._heard(watched, path),
-            lost=lambda: self._lost(watched),
-            full=lambda error: self._full(watched, error),
-            moved=lambda: self._look_at(name),
-        )
-        tree = Tree(self._descriptor, watched.root.real, watched.rules.directory, _keep_name, hearing)
-        watched.tree, watched.refused = tree, ""
+        if changed_by_others(watched.kind):
+            return f"{watched.kind} does not tell of what others change"
+        if watched.root.real:
+            for below, kind in mounts_below(watched.root.real, mounts).items():
+                if changed_by_others(kind) and not _left_out(watched.rules, below):
+                    return f"{kind}, mounted on {below}, does not tell of what others change"
+        return ""
+
+    def _grow(self, watched: _Watched) -> str:
+        """Watch the root and everything below it; returns why that is not possible, or ""."""
+        from syncd.inotify import Hearing, Tree
+
+        assert self._descriptor is not None  # noqa: S101 - else it is unavailable
+        name = watched.source.name
+        tree, new = watched.tree, False
+        if tree is None or tree.root != watched.root.real:
+            if tree is not None:
+                tree.close()
+            hearing = Hearing(
+                changed=lambda path: self._heard(watched, path),
+                lost=lambda: self._lost(watched),
+                full=lambda error: self._full(watched, error),
+                moved=lambda: self._look_at(name),
+            )
+            tree, new = Tree(self._descriptor, watched.root.real, watched.rules.directory, _keep_name, hearing), True
+            watched.tree = tree
         try:
             tree.build()
+        except (FileNotFoundError, NotADirectoryError):
+            self._look_at(name)  # it went away this moment
+            return ""
         except OSError as error:
-            tree.close()
-            watched.tree = None
-            if error.errno in _LIMITS:
-                watched.refused = _limit(error)
-                return watched.refused
-            return (
-                "" if error.errno in (errno.ENOENT, errno.ENOTDIR) else f"cannot be watched: {error.strerror or error}"
-            )
-        if not tree.hears(_SELF_TEST):
-            tree.close()
-            watched.tree = None
+            return refusal(error) if is_limit(error) else f"cannot be watched: {error.strerror or error}"
+        if new and not tree.hears(self._self_test) and resolve(str(watched.source.path)) == watched.root:
             return "the self-test heard nothing from inotify"
-        return watched.refused
+        return ""
 
-    def _take_down(self, watched: _Watched) -> None:
-        for part in (watched.tree, watched.names):
-            if part is not None and self._descriptor is not None and self._descriptor.is_alive():
-                part.close()
-        watched.tree = watched.names = None
+    def _by_events(self, watched: _Watched) -> None:
+        reason = f"inotify on {watched.kind}" if watched.kind else "inotify"
+        if watched.tree is None:
+            self._tell(watched, WatchState("events", f"{reason}; the folder is not there yet"))
+            return
+        deaf = watched.tree.deaf
+        without = f"; {deaf} folder{'s' if deaf != 1 else ''} cannot be watched" if deaf else ""
+        self._tell(watched, WatchState("events", reason + without, len(watched.tree)))
 
     def _poll(self, watched: _Watched, reason: str) -> None:
         """Have the whole source looked at every so often."""
@@ -245,7 +293,7 @@ class Watcher:
         self._look_at(watched.source.name)
 
     def _full(self, watched: _Watched, error: OSError) -> None:
-        watched.refused = _limit(error)
+        watched.refused = refusal(error)
         self._look_at(watched.source.name)
 
     def _look_at(self, name: str) -> None:
@@ -255,8 +303,9 @@ class Watcher:
 
     def _wake(self, call: Callable[[], None]) -> None:
         loop = self._loop
-        if loop is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(call)
+        if loop is not None:
+            with contextlib.suppress(RuntimeError):  # it has been closed this moment
+                loop.call_soon_threadsafe(call)
 
     def _flush(self) -> None:
         with self._lock:
@@ -271,71 +320,108 @@ class Watcher:
 
     async def _keep(self) -> None:
         """Look after the watches: at once where something happened to a root, at all of them every so often."""
+        loop = asyncio.get_running_loop()
+        check_at = loop.time() + self._check_every
         while True:
-            try:
-                async with asyncio.timeout(self._check_every):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(check_at):
                     await self._poke.wait()
-            except TimeoutError:
-                await self._check_all()
-                continue
             self._poke.clear()
-            with self._lock:
-                names, self._recheck = self._recheck, set()
-            for name in names:
-                await self._check(self._watched[name], asked=True)
+            try:
+                await self._look_after(everything=loop.time() >= check_at)
+            except Exception:
+                log.exception("bug", where="the watches")  # the next check tries again
+            if loop.time() >= check_at:
+                check_at = loop.time() + self._check_every
             await asyncio.sleep(_BREATH)
 
-    async def _check_all(self) -> None:
-        dead = self._descriptor is not None and not self._descriptor.is_alive()
-        if dead or (self._descriptor is None and any(w.refused for w in self._watched.values())):
-            await asyncio.to_thread(self._close)
-            await asyncio.to_thread(self._open)
-            if dead:
-                log.warning("watch.rebuilt", reason="the thread that reads inotify had died")
+    async def _look_after(self, *, everything: bool) -> None:
+        with self._lock:
+            names, self._recheck = self._recheck, set()
+        if self._descriptor is not None and not self._descriptor.works:
+            await self._start_over("the thread that reads inotify had died")
+            return
+        if self._descriptor is None and everything:
+            await _in_thread(self._open)
+            if self._descriptor is not None:
+                await self._rebuild_all("there is an inotify instance again")
+                return
         for watched in self._watched.values():
-            if watched.source.watch in ("auto", "events"):
-                await self._check(watched, rebuild=dead)
+            if watched.by_events and (everything or watched.source.name in names):
+                await self._check(watched, asked=watched.source.name in names)
 
-    async def _check(self, watched: _Watched, *, rebuild: bool = False, asked: bool = False) -> None:
-        """Whether a source is still watched where it leads to now, and heard; built anew where not."""
+    async def _start_over(self, reason: str) -> None:
+        """Everything anew, with a descriptor and a thread of its own."""
+        await _in_thread(self._close)
+        await _in_thread(self._open)
+        await self._rebuild_all(reason)
+
+    async def _rebuild_all(self, reason: str) -> None:
+        for watched in self._watched.values():
+            if watched.by_events:
+                await self._rebuild(watched, reason)
+
+    async def _check(self, watched: _Watched, *, asked: bool) -> None:
+        """Whether a source is still watched where it leads to now, and heard; mended where not.
+
+        Args:
+            asked: something was heard of its root just now, so that there is no need to ask whether anything is heard.
+        """
         name = watched.source.name
-        if self.states[name].mode == "poll" and not watched.refused:
-            if asyncio.get_running_loop().time() > watched.tried_at + _TRY_AGAIN:
-                await self._set_up(watched)
-            return
-        overflown, watched.overflown = watched.overflown, False
-        now = await asyncio.to_thread(resolve, str(watched.source.path))
-        reason = self._fault(watched, now, rebuild=rebuild, overflown=overflown)
-        if not reason and not asked and not await asyncio.to_thread(self._hears, watched):
-            reason = "nothing was heard any more"
-        if not reason:
-            if watched.tree is not None:
-                state = self.states[name]
-                self.states[name] = WatchState(state.mode, state.reason, len(watched.tree))
-            return
+        with self._lock:
+            overflown, watched.overflown = watched.overflown, False
         if overflown:
             log.warning("watch.overflow", source=name)
             self._overflow(name)
+        now = await _in_thread(resolve, str(watched.source.path))
+        reason = "the kernel had dropped events" if overflown else self._fault(watched, now)
+        if reason:
+            await self._rebuild(watched, reason)
+        elif self.states[name].mode == "events":
+            if watched.tree is not None and not asked:
+                if not await _in_thread(watched.tree.hears, self._self_test):
+                    await self._unheard(watched)
+                    return
+                await _in_thread(watched.tree.catch_up)
+            self._by_events(watched)
+
+    async def _unheard(self, watched: _Watched) -> None:
+        """Tell a root that went away this moment from a thread that reads and is deaf."""
+        now = await _in_thread(resolve, str(watched.source.path))
+        reason = self._fault(watched, now)
+        if reason:
+            await self._rebuild(watched, reason)
+        else:
+            await self._start_over("nothing was heard any more")
+
+    async def _rebuild(self, watched: _Watched, reason: str) -> None:
+        """Set the watches of a source again; what was missed meanwhile is for a look at everything."""
+        name = watched.source.name
         await self._set_up(watched)
-        log.info("watch.rebuilt", source=name, reason=reason, root=watched.root.real)
+        if self.states[name].mode == "events":
+            log.info("watch.rebuilt", source=name, reason=reason, root=watched.root.real)
         self._hints(name, None)
 
-    def _fault(self, watched: _Watched, now: Root, *, rebuild: bool, overflown: bool) -> str:
-        """Why the watches of a source are to be set anew; "" when they are as they should be."""
-        if rebuild:
-            return "the thread that reads inotify had died"
-        if overflown:
-            return "the kernel had dropped events"
+    def _fault(self, watched: _Watched, now: Root) -> str:
+        """Why the watches of a source are to be set again; "" when they are as they should be."""
         if now != watched.root:
             return "the folder is another one now" if now.real else "the folder is gone"
-        if watched.refused and self.states[watched.source.name].mode == "events":
-            return watched.refused
-        if watched.refused and asyncio.get_running_loop().time() > watched.tried_at + _TRY_AGAIN:
-            return "there may be watches again"
-        return ""
+        if self.states[watched.source.name].mode == "poll":
+            due = asyncio.get_running_loop().time() >= watched.tried_at + self._try_again
+            return "it may be possible again" if due else ""
+        if now.real and (watched.tree is None or not watched.tree.rooted):
+            return "the folder was made anew"
+        return watched.refused
 
-    def _hears(self, watched: _Watched) -> bool:
-        return watched.tree is None or watched.tree.hears(_SELF_TEST)
+
+async def _in_thread(call: Callable[..., T], *args: object) -> T:
+    """Call in a thread; whoever is cancelled waits for its end, so that nothing touches what is closed next."""
+    running = asyncio.ensure_future(asyncio.to_thread(call, *args))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait({running})
+        raise
 
 
 def _keep_name(name: str) -> bool:
@@ -343,15 +429,7 @@ def _keep_name(name: str) -> bool:
     return not name.lower().startswith(NEVER_STARTS) or name == IGNORE_FILE
 
 
-def _limit(error: Exception) -> str:
-    """Why the kernel gives no more watches, and which setting to raise."""
-    number = getattr(error, "errno", None)
-    if number not in _LIMITS:
-        return f"inotify cannot be used here: {getattr(error, 'strerror', None) or error}"
-    setting, what = _LIMITS[number]
-    try:
-        allowed = int(Path(f"/proc/sys/fs/inotify/{setting}").read_text(encoding="ascii"))
-    except (OSError, ValueError):
-        return f"the limit of inotify {what} is reached: raise it with sysctl fs.inotify.{setting}"
-    larger = max(allowed * 4, 524288 if what == "watches" else 512)
-    return f"the limit of {allowed} inotify {what} is reached: raise it with sysctl fs.inotify.{setting}={larger}"
+def _left_out(rules: Rules, folder: str) -> bool:
+    """Whether a directory, or one above it, is ignored."""
+    parts = folder.split("/")
+    return any(rules.directory("/".join(parts[: number + 1])) for number in range(len(parts)))
