@@ -282,8 +282,8 @@ class Daemon:
             self.metrics.under_way = lambda: len(engine.under_way())
             self.metrics.waiting = lambda: len(runner.looks)
             stack.callback(self._forget)
+            self.heart.extend(30.0 * len(config.sources))
             for source in config.sources:
-                self.heart.extend(30.0)
                 self.metrics.watch(source.name, "off")
             stack.push_async_callback(watcher.stop)
             await watcher.start()
