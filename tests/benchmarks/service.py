@@ -6,12 +6,13 @@
 
 ``save``: the real `syncd run` against the emulator in another process; seconds from closing a file until the ledger has
 its upload, less the settle time. ``idle``: memory and processor time of a service with nothing to do. ``burst``: new
-files that the service has not taken note of at the end; must be 0.
+files of which the watcher said nothing, neither by name nor by asking for a look at the whole folder; must be 0.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import os
 import random
@@ -29,7 +30,8 @@ from typing import Any
 
 from noop import fill_ledger, make_tree
 
-from syncd.ledger import Ledger
+from syncd.config import load
+from syncd.watch import Watcher
 
 SETTLE = 1.0
 CONFIG = """version = 1
@@ -202,44 +204,69 @@ def idle(base: Path, files: int, folders: int, seconds: float) -> dict[str, Any]
 
 
 def burst(base: Path, files: int) -> dict[str, Any]:
-    """New files at full speed, in old and new folders; how many the service never heard of."""
+    """New files at full speed, in old and new folders, while the tree is watched; which of them nothing was said of."""
     root = base / "docs"
     for number in range(20):
         (root / f"old-{number}").mkdir(parents=True)
-    # Nobody listens there: what counts is that every file is known, not that it is uploaded.
-    config = configure(base, "http://127.0.0.1:9/api", "fastgpt-benchmark", "65f000000000000000000000")
-    Ledger(base / "state" / "ledger.db").close()
-    # The periodic scan must not help.
-    config.write_text(config.read_text().replace("[http]", '[schedule]\nscan = "1000h"\n[http]'))
-    service = Service(config)
-    try:
-        service.wait_for("select count(*) from sources where last_scan_at is not null", 1, 30)
-        time.sleep(2)
-        began = time.monotonic()
-        for number in range(files):
-            folder = root / (f"old-{number % 20}" if number % 2 else f"new-{number // 100}/deep")
-            if not number % 2 and not folder.exists():
-                folder.mkdir(parents=True)
-            with (folder / f"f{number}.md").open("w") as file:
-                file.write(f"# {number}\n")
+    config = configure(base, "http://127.0.0.1:9/api", "fastgpt-benchmark")
+    heard: set[str] = set()
+    wholes: list[float] = []
+    began = time.monotonic()
+
+    def hints(_source: str, paths: frozenset[str] | None) -> None:
+        if paths is None:
+            wholes.append(time.monotonic() - began)
+        else:
+            heard.update(paths)
+
+    async def watch() -> tuple[float, float, str]:
+        watcher = Watcher(load(config).sources, hints=hints, changed=lambda _source, _state: None)
+        await watcher.start()
+        writer = await asyncio.create_subprocess_exec(
+            sys.executable, __file__, "write", "--dir", str(root), "--files", str(files)
+        )
+        code = await writer.wait()
+        assert code == 0, "the writer failed"
         wrote = time.monotonic() - began
-        known = service.wait_for("select count(*) from documents", files, 180)
-        took = time.monotonic() - began
-    finally:
-        code = service.end()
+        before = -1
+        while len(heard) != before:  # until nothing is heard any more
+            before = len(heard)
+            await asyncio.sleep(1.0)
+        mode = watcher.states["docs"].mode
+        await watcher.stop()
+        return wrote, time.monotonic() - began, mode
+
+    wrote, took, mode = asyncio.run(watch())
+    written = {str(path.relative_to(root)) for path in root.rglob("*.md")}
+    # A look at the whole folder that is asked for after the last file was written sees every file; one at a folder that
+    # is told as new comes after its watch was set, and sees what was there before that.
+    unheard = {path for path in written - heard if not heard & {str(above) for above in Path(path).parents}}
+    lost = set() if any(at >= wrote for at in wholes) else unheard
     return {
-        "files": files,
+        "files": len(written),
         "written_seconds": round(wrote, 1),
-        "known_after_seconds": round(took, 1),
-        "lost": files - (known or 0),
-        "exit_code": code,
+        "heard_after_seconds": round(took, 1),
+        "heard_by_name": len(written & heard),
+        "whole_looks_asked_for": len(wholes),
+        "watch": mode,
+        "lost": len(lost),
     }
+
+
+def write(root: Path, files: int) -> None:
+    """The files of a burst: half of them in folders that are there, half in new ones."""
+    for number in range(files):
+        folder = root / (f"old-{number % 20}" if number % 2 else f"new-{number // 100}/deep")
+        if not number % 2 and not folder.exists():
+            folder.mkdir(parents=True)
+        with (folder / f"f{number}.md").open("w") as file:
+            file.write(f"# {number}\n")
 
 
 def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("what", choices=("save", "idle", "burst"))
+    parser.add_argument("what", choices=("save", "idle", "burst", "write"))
     parser.add_argument("--files", type=int)
     parser.add_argument("--folders", type=int)
     parser.add_argument("--saves", type=int, default=60)
@@ -247,6 +274,9 @@ def main() -> int:
     parser.add_argument("--dir", default=None)
     parser.add_argument("--keep", action="store_true")
     options = parser.parse_args()
+    if options.what == "write":  # the other process of a burst
+        write(Path(options.dir), options.files)
+        return 0
     base = Path(tempfile.mkdtemp(prefix="syncd-bench-", dir=options.dir))
     (base / "docs").mkdir()
     (base / "state").mkdir()
