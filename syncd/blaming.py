@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,7 +86,7 @@ class Blame:
             return  # the only version there is stays as it is, unproven
         found = candidate
         try:
-            await self.patiently(lambda: self.applier.withdraw(key, found, entry.serving, reason))
+            await self.unless_stopped(lambda: self.applier.withdraw(key, found, entry.serving, reason))
         except RemoteMissing as error:
             why = error.message
             await self.tools.ledger.commit("lost", lambda db: moves.lost(db, found, self.tools.now(), why))
@@ -161,7 +162,7 @@ class Blame:
             self.state.codes.add(Unavailable.exit_code)
             return
         log.warning("upload.refused", source=key.source, path=key.path, error=error.message)
-        await self.pause(2.0 ** (self.state.refusals[key] - 1))
+        await self.pause(2.0 ** (self.state.refusals[key] - 1), key)
 
     async def lost(self, entry: LedgerEntry, snapshot: FileSnapshot | None, error: RemoteMissing) -> None:
         """What the server does not have any more, the ledger does not keep: the next step sends it again."""
@@ -188,36 +189,39 @@ class Blame:
 
     async def _dataset_there(self, dataset_id: str) -> bool:
         try:
-            await self.patiently(lambda: self.tools.client.dataset(dataset_id))
+            await self.unless_stopped(lambda: self.tools.client.dataset(dataset_id))
         except RemoteMissing:
             return False
         return True
 
     # ------------------------------------------------------------ waiting
 
-    async def pause(self, seconds: float) -> None:
-        """Sleep, but not past a stop."""
-        try:
-            async with asyncio.timeout(max(seconds, 0.0) + 0.001):
-                await self.tools.stopping.wait()
-        except TimeoutError:
-            return
+    async def pause(self, seconds: float, key: DocumentKey) -> None:
+        """Sleep, but not past a stop or news of the document."""
+        with suppress(Stopped):
+            await self.tools.unless_stopped(asyncio.sleep(max(seconds, 0.0) + 0.001), key)
 
-    async def patiently(self, call: Callable[[], Awaitable[Any]]) -> Any:
-        """Repeat an idempotent piece of work until the server lets it through."""
-        while True:
-            try:
-                return await call()
-            except ServerError as error:
-                await self.gate().wait(_as_trouble(error))
+    async def passage(self, key: DocumentKey | None = None) -> bool:
+        """Wait until the server is well; false when a stop, or news of the document, came first.
+
+        Raises:
+            ServerError: the trouble outlasted the patience.
+        """
+        try:
+            await self.tools.unless_stopped(self.gate().passage(), key)
+        except Stopped:
+            return False
+        return True
 
     async def unless_stopped(self, call: Callable[[], Awaitable[Any]]) -> Any:
-        """The same for work outside any document's life, which a stop need not wait for.
+        """Repeat an idempotent piece of work until the server lets it through; a stop does not wait for that.
 
         Raises:
             Stopped: somebody asked to stop while the server was in trouble.
         """
         while True:
+            if self.gate().closed:
+                await self.tools.unless_stopped(self.gate().passage())
             try:
                 return await call()
             except ServerError as error:

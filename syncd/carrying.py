@@ -67,9 +67,12 @@ class Carrier:
             a
             for a in last
             if not (isinstance(a, Retire) and (a.key.source in late or self.state.open.get(a.key.source)))
+            and a.key.source not in self.state.adopting  # by another pass, since this was planned (rule 25)
         ]
-        guarded = self.follower.guarded
-        await self._in_parallel([lambda a=a: guarded(a.key, lambda: self._last(a)) for a in closed])  # type: ignore[misc]
+        for_good: dict[DocumentKey, list[AnyAction]] = {}
+        for action in closed:
+            for_good.setdefault(action.key, []).append(action)
+        await self._in_parallel([lambda k=k, a=a: self._for_good(k, a) for k, a in for_good.items()])  # type: ignore[misc]
 
     async def _in_parallel(self, works: list[Callable[[], Awaitable[None]]]) -> None:
         """Run all, ``IN_FLIGHT`` at a time; a failure stops the others at their next safe point and is raised."""
@@ -113,6 +116,17 @@ class Carrier:
         await self.tools.ledger.commit("relink", lambda db: moves.relink(db, rows, self.tools.now()))
         for move in linked:
             self.tools.claims.free(move.origin, self.tools.owner)
+
+    async def _for_good(self, key: DocumentKey, actions: list[AnyAction]) -> None:
+        """Take away what one document is rid of, unless somebody works on it again."""
+        claims, owner = self.tools.claims, self.tools.owner
+        if not claims.hold(key, owner):
+            return
+        try:
+            for action in actions:
+                await self.follower.guarded(key, lambda a=action: self._last(a))  # type: ignore[misc]
+        finally:
+            claims.free(key, owner, self.state.open.get(key.source, ""))
 
     async def _last(self, action: AnyAction) -> None:
         match action:

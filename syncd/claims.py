@@ -72,6 +72,11 @@ class Claims:
             held.newer.set()
         return False
 
+    def hold(self, key: DocumentKey, owner: object) -> bool:
+        """Claim a document for work that can wait as well; False when another pass holds it, which hears nothing."""
+        held = self._held.get(key)
+        return held.owner is owner if held is not None else self.take(key, owner, None, vanished=True)
+
     async def wrest(self, key: DocumentKey, owner: object) -> None:
         """Claim a document for a person's decision: whoever works on it stops at its next safe point."""
         while not self.take(key, owner, None):
@@ -94,6 +99,11 @@ class Claims:
         held.freed.set()
         if held.newer.is_set():
             self.freed(key)
+
+    def keep(self, owner: object, keys: Collection[DocumentKey]) -> None:
+        """Give back all but these: a new plan has no work for the others."""
+        for key in [key for key, held in self._held.items() if held.owner is owner and key not in keys]:
+            self.free(key, owner)
 
     def end(self, owner: object) -> None:
         """A pass ends: give back whatever it still holds."""

@@ -172,12 +172,18 @@ class Engine:
 
     async def _rest(self) -> None:
         if not self._shared.live:
-            await self._training.close()
             self._resting.set()
+            await self._training.close()
 
     def gate(self, *, patience: float | None, stubborn: bool = False) -> Gate:
         """A gate in front of this engine's server; close it after use."""
-        return Gate(self._look_at_server, patience=patience, stubborn=stubborn, report=self._report_trouble, good=self.client.stats.good)
+        return Gate(
+            self._look_at_server,
+            patience=patience,
+            stubborn=stubborn,
+            report=self._report_trouble,
+            good=self.client.stats.good,
+        )
 
     def _chosen(self, names: Iterable[str] | None) -> list[str]:
         return list(self.sources) if names is None else list(names)
@@ -209,21 +215,30 @@ class Engine:
         if not state.dataset_id:
             state.dataset_id = await bind(self.client, self.ledger, state)
 
-    async def finish_flip(self, key: DocumentKey) -> None:
-        """Carry a begun flip of one document to its end."""
+    async def finish_flip(self, key: DocumentKey, gate: Gate | None = None) -> None:
+        """Carry a begun flip of one document to its end.
+
+        Args:
+            key: the document; nobody else works on it meanwhile.
+            gate: the gate in front of the server, if there is one already.
+
+        Raises:
+            ServerError: the server is in trouble.
+        """
         entry = entries.one(self.ledger.conn, key)
         if entry is None or entry.candidate is None:
             return
         action = Prove(key, "a person asked for it", revision=entry.candidate)
-        gate = self.gate(patience=None)
-        one = Pass(self._shared, [key.source], gate=gate, progress=self.progress)
+        own = None if gate is not None else self.gate(patience=None)
+        one = Pass(self._shared, [key.source], gate=gate or own, progress=self.progress)  # type: ignore[arg-type]
         try:
             await Applier(self._tools).prove(action, entry, None)
         except DocumentError as error:
             await one.blame.failed(key, entry, None, error)
         finally:
             await self._rest()
-            await gate.close()
+            if own is not None:
+                await own.close()
 
     async def adopt(self, names: Iterable[str] | None = None, *, take: bool = False) -> dict[str, int]:
         """Rebuild what the ledger does not know from the server's markers; nothing is uploaded or deleted.
@@ -247,8 +262,11 @@ class Engine:
 
     # ------------------------------------------------------------ the server
 
-    async def _look_at_server(self) -> None:
-        await self.client.health()
+    async def _look_at_server(self, refused: bool) -> None:
+        if refused:
+            await self.client.datasets()
+        else:
+            await self.client.health()
 
     def _report_trouble(self, trouble: ServerError | None) -> None:
         self.on_trouble(trouble)

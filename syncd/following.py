@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from syncd.apply import Applier, Gone, Refused, Stopped, Tools, Unproven
 from syncd.blaming import Blame
 from syncd.errors import (
+    AccountRefused,
     DocumentError,
     OutcomeUnknown,
     RemoteMissing,
@@ -77,7 +78,11 @@ class Follower:
             if step is None or (isinstance(step, Waiting) and step.until is None):
                 break
             if isinstance(step, Waiting):
-                await self.blame.pause((step.until or 0.0) - self.tools.now())
+                await self.blame.pause((step.until or 0.0) - self.tools.now(), key)
+                continue
+            if self.blame.gate().closed:
+                if not await self.blame.passage(key):
+                    break
                 continue
             if (gone := await self._try(step, entry, snapshot, failures)) is None:
                 break
@@ -108,6 +113,8 @@ class Follower:
         except OutcomeUnknown as error:
             log.warning("outcome.unknown", source=key.source, path=key.path, error=error.message)
             return await self.blame.wait_for_server(key, Unavailable(error.message, hint=error.hint), failures)
+        except AccountRefused as error:
+            return await self.blame.wait_for_server(key, error, failures)
         except ServerError as error:
             return await self.blame.wait_for_server(key, error, failures + 1)
         except RemoteMissing as error:
@@ -153,6 +160,8 @@ class Follower:
     async def guarded(self, key: DocumentKey, work: Callable[[], Awaitable[None]]) -> None:
         """One action outside the life of a document: the server's trouble is waited for, the rest is left."""
         while not self.tools.stopping.is_set():
+            if self.blame.gate().closed and not await self.blame.passage():
+                return
             try:
                 await work()
             except ServerError as error:

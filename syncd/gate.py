@@ -11,7 +11,7 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable, Mapping
 
-from syncd.errors import RateLimited, ServerError, Unavailable
+from syncd.errors import AccountRefused, RateLimited, ServerError, Unavailable
 from syncd.logs import get_logger
 
 log = get_logger(__name__)
@@ -27,7 +27,8 @@ class Gate:
     """Waits for the server on behalf of all documents.
 
     Args:
-        probe: one cheap request; raises while the server is in trouble.
+        probe: one cheap request; raises while the server is in trouble. It is told whether the key was refused, which
+            a request without the key would not notice.
         patience: seconds of uninterrupted trouble after which the gate gives up; ``None`` is for ever.
         stubborn: wait for what waiting does not cure as well, such as a refused key: somebody may cure it meanwhile.
         report: told once per trouble and once when it has passed.
@@ -36,7 +37,7 @@ class Gate:
 
     def __init__(
         self,
-        probe: Callable[[], Awaitable[object]],
+        probe: Callable[[bool], Awaitable[object]],
         *,
         patience: float | None,
         stubborn: bool = False,
@@ -50,6 +51,8 @@ class Gate:
         self._opened_at = -math.inf
         self._report = report
         self._reported = False
+        self._trouble: ServerError | None = None
+        self._hoping: asyncio.TimerHandle | None = None
         self._good = good
         self._good_then: Mapping[str, int] = {}
         self._waiter: asyncio.Task[None] | None = None
@@ -63,8 +66,27 @@ class Gate:
         if not self._curable(trouble):
             raise trouble
         if self._waiter is None or self._waiter.done():
+            self._trouble = trouble
             self._waiter = asyncio.get_running_loop().create_task(self._reopen(trouble))
         await asyncio.shield(self._waiter)
+
+    async def passage(self) -> None:
+        """Return when the gate is open.
+
+        Raises:
+            ServerError: the trouble outlasted the patience.
+        """
+        if self._waiter is not None and not self._waiter.done():
+            await asyncio.shield(self._waiter)
+
+    def admit(self) -> None:
+        """Let a request through.
+
+        Raises:
+            ServerError: the gate is closed, and for this reason.
+        """
+        if self.closed and self._trouble is not None:
+            raise self._trouble
 
     @property
     def closed(self) -> bool:
@@ -77,6 +99,10 @@ class Gate:
     async def _reopen(self, trouble: ServerError) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
+        if self._hoping is not None:
+            self._hoping.cancel()
+        refused = isinstance(trouble, AccountRefused)
+        shown = False  # by a look
         relapse = self._relapse(trouble, began)
         pause = self._pause if relapse else _FIRST_PAUSE
         if relapse or not _may_pass(trouble):
@@ -92,19 +118,23 @@ class Gate:
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
             try:
-                await self._probe()
+                await self._probe(refused)
             except ServerError as error:
                 if not self._curable(error):
                     raise
                 trouble = error
+                shown = True
+                refused |= isinstance(trouble, AccountRefused)
                 self._say(trouble)
             else:
                 self._pause, self._opened_at, self._good_then = pause, loop.time(), dict(self._good)
-                if self._reported:
-                    self._reported = False
-                    self._report(None)
-                else:
+                if not self._reported:
                     log.info("server.hiccup", error=trouble.message)
+                elif shown or isinstance(trouble, (Unavailable, RateLimited)):
+                    self._well()
+                else:
+                    # The look says nothing of an empty balance: it is over when it stays away for a while.
+                    self._hoping = loop.call_later(_RELAPSE, self._well)
                 return
 
     def _relapse(self, trouble: ServerError, now: float) -> bool:
@@ -124,8 +154,14 @@ class Gate:
             self._reported = True
             self._report(trouble)
 
+    def _well(self) -> None:
+        self._reported = False
+        self._report(None)
+
     async def close(self) -> None:
         """Stop asking."""
+        if self._hoping is not None:
+            self._hoping.cancel()
         if self._waiter is not None:
             self._waiter.cancel()
             await asyncio.gather(self._waiter, return_exceptions=True)

@@ -85,7 +85,7 @@ class Pass:
         self._wait = wait
         self._refused: set[DocumentKey] = set()
         self.state = PassState()
-        tools = replace(shared.tools, progress=progress, stopping=self.stopping, owner=self)
+        tools = replace(shared.tools, progress=progress, stopping=self.stopping, owner=self, admit=gate.admit)
         self._tools = tools
         applier = Applier(tools)
         self.blame = Blame(
@@ -185,7 +185,8 @@ class Pass:
         for name, observation in observations.items():
             await self._shared.observer.finish(tools.sources[name], observation)
         waiting = still_waiting(plan, observations.values(), self.state)
-        whole = {name: o for name, o in observations.items() if not o.partial and name not in self._shared.vanishing}
+        vanishing = self._shared.vanishing
+        whole = {n: o for n, o in observations.items() if not o.partial and vanishing.get(n, self) is self}
         await keep_notes(tools.ledger, tools.now(), plan, whole, waiting)
         timings = {"scan": round(scanning, 6), "total": round(loop.time() - began, 6)}
         return outcome(tools.ledger, self.progress, self.state, plan, observations, waiting, timings)
@@ -228,6 +229,8 @@ class Pass:
         self._refused.clear()
         actions = tuple(a for a in plan.actions if a.key not in self.state.put_off and self._claim(a, snapshots))
         waiting = tuple(w for w in plan.waiting if w.until is None or self._take(w.key, snapshots))
+        needed = {a.key for a in actions} | {a.origin for a in actions if isinstance(a, Move)}
+        self._tools.claims.keep(self, needed | {w.key for w in waiting if w.until is not None})
         return replace(plan, actions=actions, waiting=waiting)
 
     def _one_at_a_time(self, plan: Plan) -> Plan:

@@ -26,7 +26,7 @@ from syncd.settle import Stat
 
 log = get_logger(__name__)
 
-FEW_AT_ONCE = 8  # passes over a few paths that may run side by side
+FEW_AT_ONCE = 48  # passes over a few paths that may run side by side; most of them wait for somebody's training
 WHOLE_AT_ONCE = 3  # passes over one whole source: one that works, one that waits for it, one that looks
 _AFTER_TROUBLE = 30.0  # seconds until a source that could not be served is tried again
 _AFTER_A_BUG = 60.0  # seconds until a source is looked at again after a fault of ours
@@ -97,6 +97,8 @@ class Runner:
     _answers: dict[asyncio.Task[None], int] = field(default_factory=dict)  # -> id of the request
     _goes: asyncio.Event = field(default_factory=asyncio.Event)  # not paused
     _poke: asyncio.Event = field(default_factory=asyncio.Event)
+    _ends: asyncio.Event = field(default_factory=asyncio.Event)  # somebody called ``stop``
+    _flips: asyncio.Task[None] | None = None  # finishes what a pause found begun
     _stopped: bool = False
     _changed_at: dict[tuple[str, str], float] = field(default_factory=dict)
 
@@ -134,6 +136,7 @@ class Runner:
         self._set_paused(since)
         if since is not None:
             self.engine.interrupt()
+            self._flips = self.spawn(self._finish_flips())
         else:
             self.look()
         self.listener.changed()
@@ -154,6 +157,7 @@ class Runner:
     def stop(self) -> None:
         """Begin nothing any more; what is under way stops at its next safe point."""
         self._stopped = True
+        self._ends.set()
         self.engine.stop()
         self._poke.set()
 
@@ -188,14 +192,14 @@ class Runner:
         mailbox = asyncio.ensure_future(self._mailbox())
         try:
             if self.paused_since is not None:
-                self.spawn(self._finish_flips())
+                self._flips = self.spawn(self._finish_flips())
             while not self._stopped:
                 now = asyncio.get_running_loop().time()
                 self._begin(now)
                 await self._next(now, mailbox)
                 self._reap()
-            while self._active or self._answers:
-                await asyncio.wait({*self._active, *self._answers}, return_when=asyncio.FIRST_COMPLETED)
+            while pending := self._pending():
+                await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
                 self._reap()
         finally:
             cut = [number for task, number in self._answers.items() if not task.done()]
@@ -207,6 +211,11 @@ class Runner:
             if cut:
                 with self.engine.ledger.transaction("cut") as conn:
                     requests.close(conn, f"id in ({', '.join(map(str, cut))})", self.engine.now())
+
+    def _pending(self) -> set[asyncio.Task[None]]:
+        """What has to come to a safe point before the end."""
+        flips = [] if self._flips is None or self._flips.done() else [self._flips]
+        return {*self._active, *self._answers, *flips}
 
     def _begin(self, now: float) -> None:
         self.looks.settle(now, self._stat)
@@ -338,12 +347,33 @@ class Runner:
         log.info("request.done", kind=request.kind, exit_code=code, **dict(request.arguments))
 
     async def _finish_flips(self) -> None:
-        """A begun flip is finished, whatever is paused (rule 2)."""
+        """A begun flip is finished, whatever is paused (rule 2); passes that are interrupted do most of that."""
+        await self.engine.rested()
         for name in self.engine.sources:
             for entry in entries.restless(self.engine.ledger.conn, name).values():
                 if entry.candidate is not None and entry.candidate.flip is not None:
-                    await self.engine.bind(name)
-                    await self.engine.finish_flip(entry.key)
+                    async with self.engine.holding(entry.key):
+                        await self._finish_flip(entry.key)
+
+    async def _finish_flip(self, key: DocumentKey) -> None:
+        while not self._stopped:
+            try:
+                await self.engine.bind(key.source)
+                await self.engine.finish_flip(key, self.gate)
+            except ServerError as error:
+                await self._well_or_stopped(error)
+            except SyncdError as error:
+                log.warning("job.failed", error=error.message, hint=error.hint)
+                return
+            else:
+                return
+
+    async def _well_or_stopped(self, error: ServerError) -> None:
+        waits = [asyncio.ensure_future(self.gate.wait(error)), asyncio.ensure_future(self._ends.wait())]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
 
     # ------------------------------------------------------------ small things
 

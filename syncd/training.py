@@ -79,9 +79,10 @@ class TrainingWatch:
 
     async def close(self) -> None:
         """Stop looking."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        task, self._task = self._task, None  # whoever waits from now on gets a task of its own
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
         self._progressed.clear()
 
     async def _run(self) -> None:

@@ -41,6 +41,7 @@ class Uploading:
         source = tools.sources[action.key.source]
         folder_id = await tools.folders.ensure(action.key.source, source.dataset_id, source.folder_of(action.key.path))
         async with tools.uploads:
+            tools.admit()
             outgoing = await tools.prepare(source, action.snapshot)
             revision = await tools.ledger.commit(
                 "upload_intent",
@@ -167,6 +168,7 @@ class Uploading:
         outgoing = await tools.prepare(source, snapshot)
         folder_id = await tools.folders.ensure(action.key.source, source.dataset_id, folder)
         async with tools.uploads:
+            tools.admit()
             attempt = await tools.ledger.commit("upload_again", lambda db: moves.send_again(db, revision, tools.now()))
             fresh = entries.revision(tools.ledger.conn, revision.id)
             assert fresh is not None and fresh.attempt == attempt  # noqa: S101

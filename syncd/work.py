@@ -137,6 +137,7 @@ class Tools:
         claims: which pass works on which document.
         owner: the pass.
         look_again: called with a source that is to be looked at as a whole again.
+        admit: raises the server's trouble while there is some; asked by what has waited for its turn.
     """
 
     client: Client
@@ -153,6 +154,7 @@ class Tools:
     claims: Claims
     owner: object = None
     look_again: Callable[[str], None] = lambda _source: None
+    admit: Callable[[], None] = lambda: None
     taken_at: list[float] = field(default_factory=lambda: [-math.inf])  # when the server took an upload, by the loop
     materials: dict[str, Material] = field(default_factory=dict)  # by revision, while it is under way
 

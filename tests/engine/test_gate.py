@@ -19,11 +19,13 @@ class Server:
     def __init__(self, *looks: ServerError | None) -> None:
         self.looks = list(looks)  # how the next ones go; well afterwards
         self.asked: list[float] = []
+        self.refused = False  # whether the last look was told that the key was refused
         self.told: list[str] = []
         self.good: Counter[str] = Counter()
 
-    async def probe(self) -> None:
+    async def probe(self, refused: bool) -> None:
         """One look."""
+        self.refused = refused
         self.asked.append(asyncio.get_running_loop().time())
         trouble = self.looks.pop(0) if self.looks else None
         if trouble is not None:
@@ -111,7 +113,48 @@ def test_a_refused_key_is_told_at_once() -> None:
     server = Server()
 
     waits(server, lambda gate: gate.wait(AccountRefused("the key is refused")))
+    assert ["the key is refused"] == server.told
+    assert server.refused
+
+
+def test_a_refusal_that_no_look_shows_is_over_when_it_stays_away() -> None:
+    """A server that answers, and refuses again and again, is one trouble; it is well when a minute passes without."""
+    server = Server()
+
+    async def refused(gate: Gate) -> None:
+        for _ in range(8):
+            await gate.wait(AccountRefused("the balance is empty"))
+        await asyncio.sleep(59.0)
+        assert ["the balance is empty"] == server.told
+        await asyncio.sleep(2.0)
+
+    assert [0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 15.0, 15.0] == waits(server, refused)
+    assert ["the balance is empty", "well"] == server.told
+
+
+def test_a_refusal_that_looks_show_is_over_with_the_first_good_one() -> None:
+    """What a look with the key has seen itself, it may also call over."""
+    server = Server(AccountRefused("the key is refused"), AccountRefused("the key is refused"))
+
+    waits(server, lambda gate: gate.wait(AccountRefused("the key is refused")))
     assert ["the key is refused", "well"] == server.told
+
+
+def test_a_closed_gate_lets_nobody_through() -> None:
+    """While the server is in trouble nothing new is begun; it goes on with the first good look."""
+    server = Server(failing(), failing())
+
+    async def story(gate: Gate) -> None:
+        gate.admit()
+        first = asyncio.ensure_future(gate.wait(failing()))
+        await asyncio.sleep(0.1)
+        with pytest.raises(Unavailable):
+            gate.admit()
+        await gate.passage()
+        gate.admit()
+        assert first.done()
+
+    assert [0.5, 1.0, 2.0] == waits(server, story)
 
 
 def test_a_pause_that_the_server_asks_for_is_kept() -> None:
