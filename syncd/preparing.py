@@ -91,7 +91,7 @@ class Preparer:
             return again
 
     async def _prepare(self, wanted: set[str]) -> bool:
-        due = self.survey_due()
+        due, began = self.survey_due(), self.now()
         if due:
             self.known.surveyed.clear()
             self.known.ready.clear()
@@ -111,7 +111,7 @@ class Preparer:
                 self.known.ready.add(name)
                 self.known.troubles.pop(name, None)
         if due:
-            await self.ledger.commit("surveyed", remote.forget_survey)
+            await self.ledger.commit("surveyed", lambda db: remote.forget_survey(db, began))
         return again
 
     async def look_again(self) -> bool:

@@ -101,9 +101,9 @@ def ask_for_survey(conn: sqlite3.Connection) -> None:
     conn.execute("insert or replace into meta values ('survey_at', '0')")
 
 
-def forget_survey(conn: sqlite3.Connection) -> None:
-    """The datasets were surveyed, as was due."""
-    conn.execute("delete from meta where key = 'survey_at'")
+def forget_survey(conn: sqlite3.Connection, began: float) -> None:
+    """The datasets were surveyed, as was due when that began; one that somebody asked for since is still due."""
+    conn.execute("delete from meta where key = 'survey_at' and cast(value as real) <= ?", (began,))
 
 
 # ---------------------------------------------------------------- folders

@@ -29,6 +29,11 @@ def event(conn: sqlite3.Connection, document_id: int, now: float, event: str, re
     )
 
 
+def look_later(conn: sqlite3.Connection, now: float) -> None:
+    """An upload that was given up may arrive yet: the datasets are to be surveyed once that is over (rule 11)."""
+    conn.execute("insert or replace into meta values ('survey_at', ?)", (str(now + LATE),))
+
+
 def forget_signature(conn: sqlite3.Connection, document_id: int) -> None:
     """A directory that comes back just as it was must be looked into: its documents are gone in here."""
     conn.execute(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from syncd.ledger.moves.common import event, exactly_one, wake_sharers
+from syncd.ledger.moves.common import event, exactly_one, look_later, wake_sharers
 from syncd.models import Content, Proof, Revision
 
 
@@ -190,10 +190,12 @@ def quarantine(
         " and state in ('indexing', 'proving') and collection_id is not null",
         (problem, document_id),
     )
-    conn.execute(
+    sent = conn.execute(
         "update revisions set state = 'deleted', deleted_at = ?, reason = ? where document = ? and state = 'uploading'",
         (now, problem, document_id),
     )
+    if sent.rowcount:  # what was never sent is not given up here
+        look_later(conn, now)
     exactly_one(
         conn.execute(
             "update documents set quarantine = ?, quarantine_message = ?, quarantine_sha256 = ?,"

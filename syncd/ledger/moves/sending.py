@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import uuid
 
-from syncd.ledger.moves.common import LATE, event, exactly_one
+from syncd.ledger.moves.common import event, exactly_one, look_later
 from syncd.models import CollectionId, DatasetId, FileSnapshot, Revision, RevisionId
 
 
@@ -52,13 +52,8 @@ def send_again(conn: sqlite3.Connection, revision: Revision, now: float) -> str:
         ),
         "send again",
     )
-    _watch(conn, now)
+    look_later(conn, now)
     return attempt
-
-
-def _watch(conn: sqlite3.Connection, now: float) -> None:
-    """An upload that was given up may arrive yet: the datasets are to be surveyed once that is over (rule 11)."""
-    conn.execute("insert or replace into meta values ('survey_at', ?)", (str(now + LATE),))
 
 
 def count_absence(conn: sqlite3.Connection, revision: Revision) -> None:
@@ -115,7 +110,7 @@ def rebind(conn: sqlite3.Connection, revision: Revision, collection_id: Collecti
 def never_sent(conn: sqlite3.Connection, revision: Revision, now: float, reason: str, *, late: bool = False) -> None:
     """Outcome: the server has no such upload and shall not get it; ``late``: it may arrive all the same."""
     if late:
-        _watch(conn, now)
+        look_later(conn, now)
     exactly_one(
         conn.execute(
             "update revisions set state = 'deleted', deleted_at = ?, reason = ? where id = ? and state = 'uploading'",
