@@ -1,0 +1,351 @@
+"""The engine as a service: newest content wins, documents go side by side, and the server's trouble is waited for."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import exercised
+import pytest
+from laws import converged, rows, uploads
+from service_world import Service, ServiceWorld
+from texts import text
+
+from syncd.models import DeletePolicy, DocumentKey
+from syncd.running import FEW_AT_ONCE
+
+
+@pytest.fixture
+def world(scratch: Path) -> ServiceWorld:
+    """Two documents, not synced yet."""
+    made = ServiceWorld(scratch / "w", emulator_options={"workers": 64})
+    made.write("a.md", text("a"))
+    made.write("b.md", text("b"))
+    return made
+
+
+@pytest.fixture(autouse=True)
+def _counted() -> None:
+    exercised.add("service scenarios")
+
+
+def served(world: ServiceWorld) -> None:
+    """Bring the world to rest."""
+
+    async def script(service: Service) -> None:
+        await service.rest()
+
+    world.serve(script)
+    world.sleep(100)
+
+
+def sent(world: ServiceWorld, name: str) -> list[str]:
+    """The bodies of the uploads of one file name that reached the server."""
+    return [r.body for r in world.requests("create/localFile") if f"'{name}'" in r.body]
+
+
+def no_bug(world: ServiceWorld) -> None:
+    assert [text for name, text in world.logged if name == "bug"] == []
+    assert world.broken == []
+
+
+def slow(world: ServiceWorld, name: str, seconds: float = 3000.0) -> None:
+    """The training of one document takes long."""
+    world.emulator.faults.add("train_slow", match=name, times=1, seconds=seconds)
+
+
+# ---------------------------------------------------------------- newest content wins
+
+MOMENTS = {
+    "queued": "ledger.upload_intent.before",
+    "sending": "http.upload.before",
+    "arrived": "ledger.uploaded.before",
+    "hidden": "ledger.hidden.after",
+    "indexing": "http.training.before",
+    "compared": "ledger.flip_intent.before",
+    "flipping": "ledger.flip_intent.after",
+    "shown": "ledger.flipped.before",
+    "proving": "http.search.before",
+    "proven": "ledger.verified.before",
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_newest_content_wins(world: ServiceWorld, moment: str) -> None:
+    """Whatever an upload has come to when its file is saved again, the newest content ends up visible, without a gap."""
+    served(world)
+    before = uploads(world)
+
+    async def script(service: Service) -> None:
+        await service.rest()
+        reached = service.point(MOMENTS[moment])
+        service.save("a.md", text("a", 2))
+        await reached
+        service.save("a.md", text("a", 3))
+        await service.rest()
+
+    world.serve(script)
+    no_bug(world)
+    assert uploads(world) - before <= 2
+    converged(world)
+
+
+def test_a_queued_older_version_is_never_sent(world: ServiceWorld) -> None:
+    """While a document waits for its turn, newer content takes the place of the older: one upload, of the newest."""
+    served(world)
+    world.fastgpt["uploads"] = 1
+    before = uploads(world)
+
+    async def script(service: Service) -> None:
+        await service.rest()
+        world.emulator.faults.add("slow", match="localFile", seconds=20.0)
+        started = service.point("http.upload.before")
+        service.save("b.md", text("b", 2))
+        await started
+        for version in (2, 3, 4):
+            service.save("a.md", text("a", version))
+            await asyncio.sleep(1.0)
+        await service.rest()
+
+    world.serve(script)
+    no_bug(world)
+    assert uploads(world) - before == 2
+    converged(world)
+
+
+def test_a_burst_of_saves_is_one_upload(world: ServiceWorld) -> None:
+    """Saves that follow each other faster than the quiet time are one change."""
+    world.source = replace(world.source, settle=2.0)
+    served(world)
+    before = uploads(world)
+
+    async def script(service: Service) -> None:
+        await service.rest()
+        for version in range(2, 22):
+            service.save("a.md", text("a", version))
+            await asyncio.sleep(0.3)
+        await service.rest()
+
+    world.serve(script)
+    no_bug(world)
+    assert uploads(world) - before == 1
+    converged(world)
+
+
+def test_saves_during_uploads_are_few_uploads(world: ServiceWorld) -> None:
+    """Twenty saves while versions are under way cost far fewer uploads, since only what is newest is sent."""
+    served(world)
+    before = uploads(world)
+
+    async def script(service: Service) -> None:
+        await service.rest()
+        for version in range(2, 22):
+            service.save("a.md", text("a", version))
+            await asyncio.sleep(0.03)
+        await service.quiet()
+
+    world.serve(script)
+    no_bug(world)
+    assert uploads(world) - before <= 6
+    converged(world)
+
+
+# ---------------------------------------------------------------- side by side
+
+
+@pytest.mark.parametrize("limit", [1, 3])
+def test_uploads_in_flight(world: ServiceWorld, limit: int) -> None:
+    """As many uploads as configured are under way at once, over all passes, and never more."""
+    world.fastgpt["uploads"] = limit
+
+    async def script(service: Service) -> None:
+        await service.rest()
+        for number in range(12):
+            service.save(f"n{number}.md", text(f"n{number}"))
+            await asyncio.sleep(0.01)
+        await service.rest()
+
+    world.serve(script)
+    no_bug(world)
+    assert world.most_sending == limit
+    converged(world)
+
+
+def test_slow_training_keeps_nobody_waiting(world: ServiceWorld) -> None:
+    """However many documents wait for their training, one that is saved meanwhile is served at once."""
+    served(world)
+
+    async def script(service: Service) -> None:
+        await service.rest()
+        for number in range(FEW_AT_ONCE // 2):
+            slow(world, f"slow{number}.md")
+            service.save(f"slow{number}.md", text(f"slow{number}"))
+            await asyncio.sleep(0.5)
+        began = world.now()
+        service.save("a.md", text("a", 2))
+        await service.serves("a.md", text("a", 2))
+        assert world.now() - began < 5.0
+        await service.rest()
+
+    world.serve(script)
+    no_bug(world)
+    converged(world)
+
+
+def test_more_slow_documents_than_passes(world: ServiceWorld) -> None:
+    """Eight and more documents that the server never trains do not stop the next save."""
+    served(world)
+    assert FEW_AT_ONCE > 24
+
+    async def script(service: Service) -> None:
+        await service.rest()
+        for number in range(20):
+            slow(world, f"slow{number}.md")
+            service.save(f"slow{number}.md", text(f"slow{number}"))
+            await asyncio.sleep(0.5)
+        service.save("new.md", text("new"))
+        began = world.now()
+        await service.state("new.md", "verified")
+        assert world.now() - began < 10.0
+
+    world.serve(script)
+    no_bug(world)
+
+
+def test_a_document_that_needs_nothing_more_is_free(world: ServiceWorld) -> None:
+    """What a pass has done with is free for others, although the pass goes on with something slow."""
+    world.delete_at_once()
+    world.source = replace(world.source, delete=DeletePolicy(max_percent=100.0, grace=3600.0))
+    for name in "cdefg":
+        world.write(f"{name}.md", text(name))
+    served(world)
+
+    async def script(service: Service) -> None:
+        await service.rest()
+        reached = service.point("ledger.retired.before")
+        service.remove("b.md")
+        await reached
+        slow(world, "z.md")
+        world.write("z.md", text("z"))  # seen by the next round of the same pass
+        await service.state("z.md", "indexing")
+        assert len(service.engine.under_way()) == 1
+        began = world.now()
+        service.save("b.md", text("b"))
+        await service.state("b.md", "verified")
+        assert world.now() - began < 10.0
+        await service.rest()
+
+    world.serve(script)
+    no_bug(world)
+    converged(world)
+
+
+def test_a_claim_of_an_earlier_round_does_not_last(world: ServiceWorld) -> None:
+    """A document that a pass planned for and then found at rest again is free, although the pass goes on."""
+    served(world)
+
+    async def script(service: Service) -> None:
+        await service.rest()
+        slow(world, "z.md")
+        world.write("z.md", text("z"))
+        world.write("a.md", text("a", 2))
+        # The first request of a new life: the dataset is bound and surveyed, then the plan is made again.
+        reached = service.point("http.dataset.before")
+        service.runner.look()
+        await reached
+        world.write("a.md", text("a"))
+        await service.state("z.md", "indexing")
+        assert DocumentKey("docs", "a.md") not in service.engine.under_way()
+        began = world.now()
+        service.save("a.md", text("a", 3))
+        await service.serves("a.md", text("a", 3))
+        assert world.now() - began < 10.0
+        await service.rest()
+
+    world.serve(script)
+    no_bug(world)
+    converged(world)
+
+
+# ---------------------------------------------------------------- the circuit breaker
+
+
+def test_an_outage(world: ServiceWorld) -> None:
+    """While the server is away it is looked at ever more rarely, nobody is blamed, and the service goes on by itself."""
+    served(world)
+
+    async def script(service: Service) -> None:
+        await service.rest()
+        began = world.now()
+        fault = world.emulator.faults.add("html_502", match="", times=-1)
+        for number in range(20):
+            service.save(f"n{number}.md", text(f"n{number}"))
+            await asyncio.sleep(0.5)
+        await asyncio.sleep(600.0)
+        seen = [r for r in world.requests() if r.at >= began]
+        looks = [r.at for r in seen if r.path.endswith("getInitData")]
+        gaps = [later - earlier for earlier, later in zip(looks, looks[1:], strict=False)]
+        assert max(gaps) <= 15.2
+        assert min(gaps[6:]) >= 14.8
+        assert sorted(gaps[:5]) == gaps[:5]
+        # Nothing else is sent: the first failures, and then the looks alone.
+        others = [r for r in seen if not r.path.endswith("getInitData")]
+        assert len(others) <= 4, [r.path for r in others]
+        assert service.runner.gate.closed
+        world.emulator.faults.remove(fault.id)
+        await asyncio.sleep(16.0)
+        assert not service.runner.gate.closed
+        await service.rest()
+        assert [None if e is None else e.code for e in service.ears.troubles] == ["server-unreachable", None]
+
+    world.serve(script)
+    no_bug(world)
+    assert (world.times_logged("server.trouble"), world.times_logged("server.back")) == (1, 1)
+    assert rows(world, "select path from documents where attempts > 0 or quarantine is not null") == []
+    converged(world)
+
+
+@pytest.mark.parametrize("match", ["", "localFile"])
+@pytest.mark.parametrize("kind", ["key_refused", "quota"])
+def test_a_refused_key(world: ServiceWorld, kind: str, match: str) -> None:
+    """A refused key, or an empty balance, is waited for and said once, although the server itself answers."""
+    served(world)
+
+    async def script(service: Service) -> None:
+        await service.rest()
+        fault = world.emulator.faults.add(kind, match=match, times=-1)
+        service.save("a.md", text("a", 2))
+        service.save("n.md", text("n"))
+        await asyncio.sleep(600.0)
+        assert service.runner.server.code != ""
+        world.emulator.faults.remove(fault.id)
+        await service.rest()
+        await asyncio.sleep(120.0)
+        told = [None if e is None else e.code for e in service.ears.troubles]
+        assert told == [told[0], None], told
+
+    world.serve(script)
+    no_bug(world)
+    assert (world.times_logged("server.trouble"), world.times_logged("server.back")) == (1, 1)
+    assert rows(world, "select path from documents where attempts > 0 or quarantine is not null") == []
+    converged(world)
+
+
+def test_an_outage_in_every_life(world: ServiceWorld) -> None:
+    """A service that is started, stopped and started while the server is away comes to a safe point each time."""
+    world.emulator.faults.add("html_502", match="", times=-1)
+
+    async def script(service: Service) -> None:
+        await asyncio.sleep(100.0)
+        service.save("a.md", text("a", 2))
+        await asyncio.sleep(1.0)
+
+    for _ in range(3):
+        began = world.time
+        world.serve(script)
+        assert world.time - began < 130.0
+    world.emulator.faults.clear()
+    served(world)
+    no_bug(world)
+    converged(world)
