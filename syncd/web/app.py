@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
@@ -287,7 +288,7 @@ class _App:
         if kind not in ACTIONS:
             raise Refused(400, "there is no such action")
         if kind == "retry":
-            given["paths"] = [given.pop("path", "")]
+            given["paths"] = [unquote(str(given.pop("path", "")))]  # quoted: a form cannot carry every character
         chosen = asked.arguments(kind, given)
         if kind == "release":
             await self._still_held(str(chosen.get("source", "")), seen)
