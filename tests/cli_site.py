@@ -98,6 +98,7 @@ class Site:
     key: str = ""
     delete: str = ""
     extra: str = ""
+    settle: str = "0s"
     env: dict[str, str] = field(default_factory=dict)
     server: Server | None = None  # the one of this test session, unless another is given
 
@@ -135,7 +136,7 @@ space = "{self.space}"
 name = "docs"
 path = "docs"
 dataset = "{self.tmp.name}"
-settle = "0s"
+settle = "{self.settle}"
 [source.delete]
 {self.delete}
 {self.extra}
