@@ -23,11 +23,14 @@ from syncd.report.human import count, lasting, shorten, size, telling_line
 
 if TYPE_CHECKING:
     from syncd.config import Config
+    from syncd.daemon import Daemon
     from syncd.engine import Outcome
     from syncd.live import Display
     from syncd.progress import Progress
 
 _PAUSE = 0.05  # seconds between two searches of the watcher
+_PATIENCE = 30.0  # seconds for what takes one or two
+_STAY = 1800.0  # seconds after which nobody looks any more
 
 
 class StepError(SyncdError):
@@ -42,7 +45,8 @@ class Stage:
 
     ``say`` prints a line of the story; ``status`` prints what `syncd status` does; ``search`` asks as `syncd search`
     does; ``display`` shows a running pass; ``load`` reads a configuration with an environment of its own and keeps
-    its key out of all output.
+    its key out of all output. With ``stay`` the service goes on at the end until ``leave`` is set, so that somebody
+    can look at its page.
     """
 
     say: Callable[[str], None]
@@ -51,6 +55,9 @@ class Stage:
     display: Callable[[Progress], Display]
     load: Callable[[Path, dict[str, str]], Config]
     keep: bool = False
+    stay: bool = False
+    looking: bool = False
+    leave: asyncio.Event = field(default_factory=asyncio.Event)
     steps: int = 0
     figures: dict[str, Any] = field(default_factory=dict)
 
@@ -91,7 +98,7 @@ def _ending(stage: Stage, folder: Path, seconds: float) -> str:
     return (
         f"That was all, in {lasting(seconds)}: {count(f['verified'], 'document')} proven by search tests, "
         f"one changed with {count(f['gaps'], 'moment')} without a visible version, {f['retired']} retired, "
-        f"{count(f['held'], 'deletion')} held.\n"
+        f"{count(f['held'], 'deletion')} held, a saved file searchable after {f['save_to_searchable']:.1f} s.\n"
         f"{kept} Your own folder: `syncd init`."
     )
 
@@ -116,8 +123,7 @@ class _Demo:
         await self.change()
         await self.delete_one()
         await self.delete_many()
-        self.stage.step("`syncd status`")
-        self.stage.status(self.config)
+        await self.serve()
 
     # ------------------------------------------------------------ steps
 
@@ -209,6 +215,63 @@ class _Demo:
         _expect(bool(hits) and hits[0]["path"] == expected, "a held document is not found any more")
         stage.tell(f"nothing is lost meanwhile: search still finds {expected}; the exit code is {outcome.exit_code}")
         stage.figures["held"] = outcome.counts["held"]
+
+    async def serve(self) -> None:
+        """The service takes a saved file by itself; then `syncd status`, and time to look at the page."""
+        stage = self.stage
+        stage.step(f"`syncd run`: the service watches, and somebody saves {world.SAVED}")
+        async with self.service() as daemon:
+            began = time.monotonic()
+            world.save(self.root)
+            await self.until(self.is_verified, f"{world.SAVED} was not verified")
+            seconds = time.monotonic() - began
+            hits = await self.search(world.SAVED_QUESTION)
+            _expect(bool(hits) and hits[0]["path"] == world.SAVED, "the saved file is not found")
+            stage.tell(f"it was verified {seconds:.1f} s after it was saved, and search finds it first")
+            stage.figures["save_to_searchable"] = round(seconds, 3)
+            stage.step("`syncd status`, and its page")
+            stage.status(self.config)
+            if stage.stay and daemon.server is not None:
+                stage.tell(f"Look at {daemon.server.address} and edit {self.root}; Ctrl-C ends the demonstration.")
+                stage.looking = True
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stage.leave.wait(), _STAY)
+
+    async def is_verified(self) -> bool:
+        """Whether the saved file is."""
+        row = (await self.documents()).get(world.SAVED)
+        return row is not None and row["state"] == "verified"
+
+    async def until(self, condition: Callable[[], Awaitable[bool]], otherwise: str) -> None:
+        """Ask again and again until it is so."""
+        deadline = time.monotonic() + _PATIENCE
+        while not await condition():
+            _expect(time.monotonic() < deadline, otherwise)
+            await asyncio.sleep(_PAUSE)
+
+    @contextlib.asynccontextmanager
+    async def service(self) -> AsyncIterator[Daemon]:
+        """`syncd run`, in this process, while inside; it has looked at the folder once."""
+        from syncd.daemon import Daemon
+        from syncd.heart import Heart
+        from syncd.ledger import Ledger
+        from syncd.systemd import Notifier
+
+        with contextlib.closing(Ledger(self.config.ledger.path)) as ledger:
+            daemon = Daemon(self.config, lambda: self.config, ledger, Heart(Notifier({})))
+            running = asyncio.ensure_future(daemon.run())
+            try:
+
+                async def looked() -> bool:
+                    if running.done():
+                        running.result()
+                    return daemon.assembly is not None and bool(daemon.assembly.runner.seen)
+
+                await self.until(looked, "the service did not begin")
+                yield daemon
+            finally:
+                daemon.stop()
+                await running
 
     # ------------------------------------------------------------ the product itself
 

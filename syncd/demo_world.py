@@ -19,6 +19,7 @@ from syncd.errors import SyncdError
 
 EDITED = "it/vpn.md"
 DELETED = "it/old-printer.md"
+SAVED = "it/wifi.md"
 SUBFOLDER = "制度"
 
 _VPN = """\
@@ -85,6 +86,8 @@ QUESTIONS = (
     ("入职满五年后每年有多少天带薪年假？", f"{SUBFOLDER}/年假.md"),
 )
 
+SAVED_QUESTION = "What do guests need for the wireless network?"
+
 
 def write_folder(root: Path) -> list[tuple[str, int, str]]:
     """Write the documents; returns path, size and what is special about each."""
@@ -100,6 +103,14 @@ def write_folder(root: Path) -> list[tuple[str, int, str]]:
 def edit(root: Path) -> None:
     """Change one sentence of one document."""
     (root / EDITED).write_text(_VPN.format(phrase=NEW_PHRASE), encoding="utf-8")
+
+
+def save(root: Path) -> None:
+    """Somebody writes a new document."""
+    text = (
+        "# Wireless network\n\nGuests need a voucher from the reception; it opens the network otter-guest for a day.\n"
+    )
+    (root / SAVED).write_text(text, encoding="utf-8")
 
 
 def write_configuration(folder: Path, root: Path, base_url: str, key: str) -> Path:
@@ -120,6 +131,9 @@ search_tests_per_second = 50      # it is only ours; leave a real server's users
 [ledger]
 path = "ledger.db"
 space = "demo"
+
+[http]
+listen = "127.0.0.1:0"            # any free port; 8321 without it
 
 [[source]]
 name = "handbook"

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pty
+import re
 import signal
+import subprocess
 import time
+import urllib.request
 from pathlib import Path
 
-from cli_site import Site, interrupt
+from cli_site import Site, clean_environment, interrupt
 
 from syncd.demo_world import Visibility, visibility
 
@@ -29,6 +34,7 @@ def test_the_demo_runs_to_its_end_without_a_terminal(tmp_path: Path) -> None:
     assert (figures["retired"], figures["held"]) == (1, 2)
     assert figures["searches_meanwhile"] > 0
     assert figures["seconds"] < 30
+    assert 0 < figures["save_to_searchable"] < 30
     assert "制度/年假.md" in result.err
     assert before == set(os.listdir(tmp_path))
 
@@ -46,6 +52,36 @@ def test_an_interrupted_demo_cleans_up(tmp_path: Path) -> None:
     assert result.code == 130
     assert "stopped by SIGINT" in result.err
     time.sleep(0.1)
+    assert before == set(os.listdir(tmp_path))
+
+
+def test_on_a_terminal_its_page_can_be_looked_at(tmp_path: Path) -> None:
+    """The service of the last step goes on until Ctrl-C, which is no failure."""
+    site = Site(tmp_path, env={"TMPDIR": str(tmp_path), "TERM": "dumb"})
+    before = set(os.listdir(tmp_path))
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        site.command("demo"),
+        cwd=tmp_path,
+        env=clean_environment(**site.env),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    shown = ""
+    while "Ctrl-C" not in shown:
+        shown += os.read(ours, 4096).decode()
+    address = re.findall(r"Look at (http://\S+) ", shown)[0]
+    with urllib.request.urlopen(address, timeout=10) as answer:  # noqa: S310 - loopback
+        assert "handbook" in answer.read().decode()
+    process.send_signal(signal.SIGINT)
+    with contextlib.suppress(OSError):  # EIO: the other end is closed
+        while os.read(ours, 4096):
+            pass
+    os.close(ours)
+
+    assert 0 == process.wait(30)
     assert before == set(os.listdir(tmp_path))
 
 

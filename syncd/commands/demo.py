@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 @click.option("--keep", is_flag=True, help="Keep the folder and the ledger, and print where they are.")
 @click.pass_context
 def demo(ctx: click.Context, keep: bool) -> int:
-    """Sync, search, edit, delete, held; ends by itself."""
+    """Sync, search, edit, delete, held, the service; ends by itself, on a terminal when you have seen its page."""
     import asyncio
+    import sys
 
     from syncd.commands.sync import display_for
     from syncd.demo import Stage
@@ -33,8 +34,6 @@ def demo(ctx: click.Context, keep: bool) -> int:
         (given.err if given.as_json else given.out)(line + "\n")
 
     def show_status(config: Config) -> None:
-        import sys
-
         from syncd.commands.status import report
         from syncd.ledger import Ledger
         from syncd.report import terminal, text
@@ -63,6 +62,7 @@ def demo(ctx: click.Context, keep: bool) -> int:
         display=lambda progress: display_for(given, progress),
         load=load,
         keep=keep,
+        stay=not given.as_json and sys.stdin.isatty() and sys.stdout.isatty(),
     )
     figures, caught = asyncio.run(_play(stage))
     if caught is not None:
@@ -82,7 +82,10 @@ async def _play(stage: Stage) -> tuple[dict[str, Any], int | None]:
     task = asyncio.ensure_future(demo.play(stage))
 
     def stop() -> None:
-        task.cancel()
+        if stage.looking:
+            stage.leave.set()
+        else:
+            task.cancel()
 
     async with service.signals(stop) as caught:
         try:
