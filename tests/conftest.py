@@ -45,6 +45,19 @@ def world(make_world: Callable[..., World]) -> World:
     return make_world()
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker hands what its tests counted to the process that prints."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["exercised"] = dict(exercised.COUNTS)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Add what a worker's tests counted."""
+    exercised.COUNTS.update(getattr(node, "workeroutput", {}).get("exercised", {}))
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Print what the tests counted."""
     if not exercised.COUNTS:
