@@ -9,9 +9,12 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import time
 from collections.abc import Mapping, Sequence
 
 TIMEOUT = 3.0  # seconds for all of it
+_LONGEST_ANSWER = 65536  # bytes
+_LONGEST_LINE = 500  # characters
 DEFAULT = "127.0.0.1:8321"
 OK, UNWELL, UNREACHABLE, NOTHING_TO_ASK = 0, 1, 69, 78
 
@@ -32,19 +35,33 @@ def ask(listen: str, path: str = "/livez") -> tuple[int, str]:
     if not listen:
         return NOTHING_TO_ASK, '[http] listen is "": there is nothing to ask'
     try:
-        host, port = address(listen)
-        with socket.create_connection((host, port), TIMEOUT) as connection:
-            connection.settimeout(TIMEOUT)
-            connection.sendall(f"GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
-            answer = b""
-            while len(answer) < 65536 and (block := connection.recv(4096)):
-                answer += block
+        answer = _asked(*address(listen), path)
     except (OSError, ValueError) as error:
         return UNREACHABLE, f"nobody answers on {listen}: {error}"
     head, _, body = answer.partition(b"\r\n\r\n")
-    status = head.split(b" ", 2)[1:2]
-    text = body.decode("utf-8", "replace").strip() or head.decode("latin-1").partition("\r\n")[0]
-    return (OK if status == [b"200"] else UNWELL), text
+    said = (body.strip() or head).decode("utf-8", "replace").partition("\n")[0].strip()[:_LONGEST_LINE]
+    text = said if said.isprintable() else ascii(said)[1:-1]
+    words = head.split(b" ", 2)
+    well = words[0].startswith(b"HTTP/") and words[1:2] == [b"200"]
+    return (OK if well else UNWELL), text or "an empty answer"
+
+
+def _asked(host: str, port: int, path: str) -> bytes:
+    """The answer, or its beginning; what takes longer than ``TIMEOUT`` in all raises OSError."""
+    deadline = time.monotonic() + TIMEOUT
+    with socket.create_connection((host, port), TIMEOUT) as connection:
+        connection.sendall(f"GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
+        answer = b""
+        while len(answer) < _LONGEST_ANSWER:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError("timed out")
+            connection.settimeout(left)
+            block = connection.recv(4096)
+            if not block:
+                break
+            answer += block
+    return answer
 
 
 def configured(env: Mapping[str, str] = os.environ) -> str:

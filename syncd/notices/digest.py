@@ -133,7 +133,7 @@ class Digest:
     def _message(self, name: str, now: float) -> Message:
         kind = self._kinds[name]
         waiting, kind.waiting, kind.due = kind.waiting, {}, None
-        restless = kind.sent is not None and now - kind.sent <= 2 * kind.pace
+        restless = kind.sent is not None and now - kind.sent <= max(2 * kind.pace, LONGEST_INTERVAL)
         kind.pace = min(2 * kind.pace, LONGEST_INTERVAL) if restless else INTERVAL
         kind.sent = now
         for key, notice in waiting.items():
