@@ -15,6 +15,7 @@ import os
 import posixpath
 import stat
 import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -43,6 +44,8 @@ _NAMES_MASK = Mask(_COMES | _GOES | _ITSELF | _HOW | InotifyConstants.IN_MASK_AD
 _OPENED = Mask(InotifyConstants.IN_OPEN | _HOW | InotifyConstants.IN_MASK_ADD)
 _NOT_THERE = (errno.ENOENT, errno.ENOTDIR)
 _FLIPPED = "..data"  # the link by which Kubernetes gives all files of a volume another content at once
+_SLICE = 2000  # watches that are taken away at once; the kernel's queue holds 16 384 events
+_PAUSE = 0.05  # seconds in which as many events are read
 _ids = itertools.count(1)
 _NO_WATCH = Number(-1)  # what watchdog gives for a directory that must not be read
 
@@ -77,7 +80,7 @@ class Descriptor(InotifyFD):
 
 @dataclass(slots=True)
 class Hearing:
-    """What a tree tells; every method is called from the reading thread.
+    """What a tree tells; called from any thread, mostly from the one that reads.
 
     Args:
         changed: something happened to this path, relative to the root, as the disk spells it; "" is the root.
@@ -169,13 +172,17 @@ class Tree:
         self._open = False
 
     def close(self) -> None:
-        """Take the watches away; nothing is told any more."""
+        """Take the watches away; nothing is told any more. Not for the reading thread."""
         with self._lock:
             self._open = False
-            self._forget(list(self._id_of))
-            self._path_of.clear()
-            self._watch_of.clear()
-            self._below.clear()
+            pairs = list(self._id_of.items())
+            for known in (self._id_of, self._path_of, self._watch_of, self._below):
+                known.clear()
+        # The kernel tells of each: the thread is given time to read that, else the other trees' events were lost.
+        for start in range(0, len(pairs), _SLICE):
+            if start:
+                time.sleep(_PAUSE)
+            self.descriptor.remove_callbacks(pairs[start : start + _SLICE])
 
     def hears(self, seconds: float) -> bool:
         """Whether events arrive: opens the root and waits to be told of it. Blocks; not for the reading thread."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import sqlite3
 import threading
 import time
@@ -82,7 +83,7 @@ class Story:
 
 def in_step(service: Service, story: Story) -> None:
     """Wait until the server shows exactly the disk, and until everything heard up to now has been gone into."""
-    service._wait(lambda: story.disk() == story.site.shown(), "disk and server are equal", 60)
+    service._wait(lambda: story.disk() == story.site.shown(), "disk and server are equal", 120)
 
 
 def play(service: Service, story: Story) -> None:
@@ -117,8 +118,19 @@ def play(service: Service, story: Story) -> None:
             story.save("new/made/at/once/c.md", 2)
         slow.join()
         in_step(service, story)
+    flip(docs, story)
+    in_step(service, story)
     story.save("last.md", 0)  # whatever was heard before this one was gone into before it
     in_step(service, story)
+
+
+def flip(docs: Path, story: Story) -> None:
+    """As git-sync does it: a new folder with everything in it, to which the link to the documents is turned."""
+    new = docs.with_name("v2")
+    shutil.copytree(docs, new, symlinks=True)
+    (docs.with_name("next")).symlink_to(new.name)
+    story.save("flipped.md", 0, lambda _path, content: dances.write(new / "flipped.md", content))
+    docs.with_name("next").rename(docs)
 
 
 def renamed(uploads: dict[str, list[str]], *paths: str) -> list[str]:
@@ -131,9 +143,12 @@ def test_each_save_is_uploaded_once(tmp_path: Path) -> None:
     """Whatever programs do to save a file, and whatever it is called: one upload a save, of the content it ended with.
 
     Nothing at all is uploaded of locks, probes, backups and half-written files, nor when a save changes nothing (the
-    same content again, a new time, deleted and put back at once), nor when a folder is renamed.
+    same content again, a new time, deleted and put back at once), nor when a folder is renamed, nor, but for what is
+    new, when the link to all of them is turned to a copy.
     """
     site = Site(tmp_path, settle=f"{SETTLE:g}s", delete='grace = "0s"\nmax_percent = "100%"')
+    site.docs.rename(tmp_path / "v1")
+    site.docs.symlink_to("v1")
     story = Story(site)
     with running(site) as service:
         play(service, story)

@@ -24,6 +24,7 @@ class Counting(Descriptor):
     def __init__(self) -> None:
         super().__init__()
         self.handled = 0
+        self.most_removed = 0  # at once
         self.left: int | None = None  # watches that may still be set
         self.error = 0  # errno when there are none left
         self.before_read: Callable[[], None] = lambda: None
@@ -39,6 +40,11 @@ class Counting(Descriptor):
         number = super().add_callback(path, mask, callback, id_)
         self.on_add(path, mask)
         return number
+
+    def remove_callbacks(self, callbacks: list[tuple[WatchDescriptor, CallbackId]]) -> None:
+        """Take watches away."""
+        self.most_removed = max(self.most_removed, len(callbacks))
+        super().remove_callbacks(callbacks)
 
     def handle_event(self, event: InotifyEvent) -> None:
         """One event."""
@@ -116,7 +122,8 @@ class Watch:
         """Wait until everything that has happened so far was read: events come in the order of what happened."""
         self._fences += 1
         name = f"fence-{self._fences}.md"
-        (self.root / name).touch()
+        (self.root.parent / name).touch()
+        (self.root.parent / name).rename(self.root / name)
         self.ear.wait_for(name)
         (self.root / name).unlink()
 
@@ -130,8 +137,8 @@ class Watch:
         self.fence()
         before = self.descriptor.handled
         self.fence()
-        # The first fence is deleted, the second made and closed; that one's deletion may or may not have been read.
-        return max(0, self.descriptor.handled - before - 4)
+        # The first fence is deleted, the second comes; that one's deletion may or may not have been read.
+        return max(0, self.descriptor.handled - before - 3)
 
     def end(self) -> None:
         self.descriptor.stop()

@@ -300,12 +300,16 @@ def test_many_folders_neither_loop_nor_overflow(root: Path) -> None:
         before = watch.descriptor.handled
         watch.tree.build()
         watch.fence()
-        assert watch.descriptor.handled - before <= 4  # the fences' own: nothing was taken away to be set again
+        assert watch.descriptor.handled - before <= 3  # the fences' own: nothing was taken away to be set again
         assert 5051 == len(watch.tree) == len(kernel_inodes())
         (root / "7").rename(root / "seven")
         shutil.rmtree(root / "8")
         check_hears_everywhere(watch)
-        assert 0 == watch.ear.lost
+        watch.descriptor.most_removed = 0
+        watch.tree.close()
+        # The kernel tells of each that goes: of more than its queue holds, other trees would lose their events.
+        assert 1000 < watch.descriptor.most_removed < 5000
+        assert (0, []) == (watch.ear.lost, kernel_inodes())
     exercised.add("folders watched by one tree", 5051)
 
 
@@ -487,11 +491,12 @@ def test_the_probe_is_not_taken_in_by_another_directory(root: Path) -> None:
 
 
 def test_a_root_that_is_deleted_is_told(root: Path) -> None:
-    """With the root's directory its watch is gone: that is told, and shows."""
+    """With the root's directory its watch is gone: each is told, since another directory may be there in between."""
     with watching(root) as watch:
         assert watch.tree.rooted
         root.rmdir()
-        watch.ear.wait(lambda: watch.ear.moved > 0 and not watch.tree.rooted, "that the root is gone")
+        watch.ear.wait(lambda: watch.ear.moved == 2, "that the root is gone, and then its watch")
+        assert not watch.tree.rooted
         assert [] == kernel_inodes()
 
 
