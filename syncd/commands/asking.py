@@ -29,7 +29,9 @@ def ask(config: Config, kind: str, arguments: Mapping[str, Any]) -> dict[str, An
         SyncdError: the service refused, with its own code, message and hint.
         BusyError: it did not answer in time, or ended before it did.
     """
-    if not config.ledger.path.exists():
+    from syncd.ledger.store import exists
+
+    if not exists(config.ledger.path):
         return None
     from contextlib import closing
 

@@ -52,12 +52,13 @@ async def _plan(config: Config, names: list[str] | None) -> tuple[Plan, list[Wai
 
     from syncd.engine import Engine
     from syncd.ledger import Ledger
+    from syncd.ledger.store import exists
     from syncd.report import plans
     from syncd.service import make_client
 
     with tempfile.TemporaryDirectory(prefix="syncd-plan-") as folder:
         path = config.ledger.path
-        known = path.exists()
+        known = exists(path)
         if not known:
             # Before the first pass there is no ledger, and a plan must not make one: an empty one elsewhere does.
             path = Path(folder) / "ledger.db"

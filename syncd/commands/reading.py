@@ -25,8 +25,9 @@ def ledger_if_any(config: Config) -> Iterator[Ledger | None]:
         LedgerError: it cannot be used.
     """
     from syncd.ledger import Ledger
+    from syncd.ledger.store import exists
 
-    if not config.ledger.path.exists():
+    if not exists(config.ledger.path):
         yield None
         return
     ledger = Ledger(config.ledger.path, write=False)

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from syncd import shards
-from syncd.config import apikey, environment
+from syncd.config import apikey, environment, installed
 from syncd.config.document import Document, Table, unknown
 from syncd.config.kinds import describe
 from syncd.config.schema import TABLES, VERSION
@@ -95,8 +95,13 @@ def _key(document: Document, given: Table) -> tuple[Secret | None, str]:
         document.env,
         document.absolute,
         lambda key: _blame(document, "fastgpt", key),
-        document.problems.blame_variable,
+        lambda variable: _blame_credential(document, variable),
     )
+    of_service = installed.key_file(document.path)
+    if len(places) > 1 and places[0].file == of_service and places[1].origin.startswith("credential "):
+        places.pop(0)  # the same key: the file may be root's alone, so systemd has handed its content over
+    if not places and of_service is not None and os.path.lexists(of_service):
+        places.append(apikey.Candidate(f"key {of_service}", _at_top(document), file=of_service))
     if places:
         return apikey.read(places[0]), places[0].origin
     document.problem(
@@ -104,6 +109,19 @@ def _key(document: Document, given: Table) -> tuple[Secret | None, str]:
         "[fastgpt]: no API key; name its file in api_key_file, or set SYNCD_API_KEY_FILE or SYNCD_API_KEY",
     )
     return None, ""
+
+
+def _blame_credential(document: Document, variable: str) -> Blame:
+    """As for any variable; of a credential it is told where systemd takes it from."""
+    blame, of_service = document.problems.blame_variable(variable), installed.key_file(document.path)
+    if variable != "CREDENTIALS_DIRECTORY" or of_service is None:
+        return blame
+    return lambda text: blame(f"{text}; systemd takes it from {of_service}")
+
+
+def _at_top(document: Document) -> Blame:
+    """Return what reports a problem with the key that nothing in the configuration speaks of."""
+    return lambda text: document.problem(("fastgpt",), f"[fastgpt]: the key beside this file {text}")
 
 
 def _broken(document: Document, given: Table, key: str) -> bool:
@@ -143,7 +161,7 @@ def _existing_file(document: Document, written: str, blame: Blame) -> Path:
 
 
 def _ledger(document: Document, given: Table) -> LedgerConfig | None:
-    path = document.absolute(given["path"]) if "path" in given else _default_ledger(document.env)
+    path = document.absolute(given["path"]) if "path" in given else _default_ledger(document)
     if path is None:
         text = '[ledger]: "path" is missing, and there is no home directory to put the ledger into'
         document.problem(("ledger",), text)
@@ -198,11 +216,13 @@ def _shard(document: Document) -> Shard | None:
         return None
 
 
-def _default_ledger(env: Mapping[str, str]) -> Path | None:
-    state = env.get("STATE_DIRECTORY", "").split(":")[0]
+def _default_ledger(document: Document) -> Path | None:
+    state = document.env.get("STATE_DIRECTORY", "").split(":")[0]
     if state:
         return Path(state) / "ledger.db"
-    home = xdg_home(env, "XDG_STATE_HOME", ".local/state")
+    if (of_service := installed.ledger(document.path)) is not None:
+        return of_service
+    home = xdg_home(document.env, "XDG_STATE_HOME", ".local/state")
     return home / "syncd" / "ledger.db" if home else None
 
 

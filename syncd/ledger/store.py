@@ -73,8 +73,10 @@ class Ledger:
             ) from error
 
     def _connect(self) -> sqlite3.Connection:
-        if not self.write and not self.path.exists():
+        if not self.write and not exists(self.path):
             raise LedgerError(f"there is no ledger at {self.path}", hint="run `syncd sync` first")
+        if self.write:
+            _make_for_its_owner(self.path)
         where = str(self.path) if self.write else f"{self.path.resolve().as_uri()}?mode=ro"
         conn = sqlite3.connect(where, uri=not self.write, isolation_level=None)
         try:
@@ -297,6 +299,19 @@ def damaged(path: Path, error: object) -> LedgerError:
     )
 
 
+def _make_for_its_owner(path: Path) -> None:
+    """What root makes in somebody's directory is given to him: the service has to open it under a user of its own.
+
+    SQLite does so for the files that it makes beside a ledger, but not for the ledger itself.
+    """
+    if os.geteuid() != 0 or exists(path):
+        return
+    owner = path.parent.stat()
+    with contextlib.suppress(OSError):  # where root has no such rights, everything is as it would have been
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        os.chown(path, owner.st_uid, owner.st_gid)
+
+
 def _try_lock(handle: int) -> bool:
     # Whoever only asks who holds it holds it for a moment.
     for pause in (0.05, 0.1, 0.2, None):
@@ -324,6 +339,23 @@ def holder(path: Path) -> str:
         os.close(handle)
 
 
+def exists(path: Path) -> bool:
+    """Whether there is a ledger.
+
+    Raises:
+        LedgerError: this user may not look there, as nobody but root may into the state of a service.
+    """
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise LedgerError(
+            f"cannot look at the ledger {path}: {error.strerror}", hint="ask as root, or as the user whose ledger it is"
+        ) from error
+    return True
+
+
 def own_name() -> str:
     """This process as it writes itself into the lock."""
     return f"pid {os.getpid()} on {socket.gethostname()}"
@@ -334,6 +366,7 @@ def _lock_path(path: Path) -> Path:
 
 
 def _lock(path: Path) -> int:
+    _make_for_its_owner(_lock_path(path))
     try:
         handle = os.open(_lock_path(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
