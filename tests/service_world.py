@@ -211,6 +211,9 @@ class ServiceWorld(World):
         self._visible: set[str] = set()
         self._shown_once: set[str] = set()
         self._trace = hashlib.sha256()
+        self.seen_points: list[str] | None = None  # filled with the names of points, for a test that wants them
+        self.dies_here: Callable[[str], bool] | None = None  # asked at each point
+        self.ends_at = 0.0  # for a script that wants to know how long the end takes
         self._waits: list[tuple[str, list[int], asyncio.Future[None]]] = []
         self.broken: list[str] = []  # laws that were seen broken, as they were
 
@@ -315,6 +318,7 @@ class ServiceWorld(World):
             The name of the point at which it died.
         """
         loop = VirtualLoop(self.time)
+        loop.grain = 1e-9
         self.loop = loop
         died: list[str] = []
         passed = 0
@@ -325,7 +329,7 @@ class ServiceWorld(World):
                 raise Crash(name)
             self._passed(name)
             passed += point in ("", name)
-            if crash_at and passed >= crash_at:
+            if (crash_at and passed >= crash_at) or (self.dies_here is not None and self.dies_here(name)):
                 died.append(name)
                 loop.call_soon(end.set)
                 raise Crash(name)
@@ -418,6 +422,8 @@ class ServiceWorld(World):
         return future
 
     def _passed(self, name: str) -> None:
+        if self.seen_points is not None:
+            self.seen_points.append(name)
         for wanted, left, future in self._waits:
             if wanted == name and not future.done():
                 left[0] -= 1

@@ -23,12 +23,14 @@ class _Selector(selectors.DefaultSelector):  # type: ignore[misc,valid-type]
             return events
         if timeout is None:
             raise RuntimeError("the world stands still: every task waits and no timer is set")
-        self.loop.virtual += timeout
+        self.loop.virtual += timeout + self.loop.grain
         return events
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop whose clock jumps."""
+    """An event loop whose clock jumps; ``grain`` is what it jumps too far, so that no sum is short of a time."""
+
+    grain = 0.0
 
     def __init__(self, start: float = 0.0) -> None:
         selector = _Selector()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import exercised
 import pytest
@@ -12,6 +14,8 @@ from laws import converged, rows, uploads
 from service_world import Service, ServiceWorld
 from texts import text
 
+from syncd.errors import LedgerError
+from syncd.ledger import requests
 from syncd.models import DeletePolicy, DocumentKey
 from syncd.running import FEW_AT_ONCE
 
@@ -50,7 +54,7 @@ def no_bug(world: ServiceWorld) -> None:
     assert world.broken == []
 
 
-def slow(world: ServiceWorld, name: str, seconds: float = 3000.0) -> None:
+def slow(world: ServiceWorld, name: str, seconds: float = 300.0) -> None:
     """The training of one document takes long."""
     world.emulator.faults.add("train_slow", match=name, times=1, seconds=seconds)
 
@@ -73,7 +77,7 @@ MOMENTS = {
 
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_newest_content_wins(world: ServiceWorld, moment: str) -> None:
-    """Whatever an upload has come to when its file is saved again, the newest content ends up visible, without a gap."""
+    """Whatever an upload has come to when its file is saved again, the newest content ends up visible, with no gap."""
     served(world)
     before = uploads(world)
 
@@ -272,7 +276,7 @@ def test_a_claim_of_an_earlier_round_does_not_last(world: ServiceWorld) -> None:
 
 
 def test_an_outage(world: ServiceWorld) -> None:
-    """While the server is away it is looked at ever more rarely, nobody is blamed, and the service goes on by itself."""
+    """While the server is away it is looked at ever more rarely, nobody is blamed, and all goes on by itself."""
     served(world)
 
     async def script(service: Service) -> None:
@@ -285,7 +289,7 @@ def test_an_outage(world: ServiceWorld) -> None:
         await asyncio.sleep(600.0)
         seen = [r for r in world.requests() if r.at >= began]
         looks = [r.at for r in seen if r.path.endswith("getInitData")]
-        gaps = [later - earlier for earlier, later in zip(looks, looks[1:], strict=False)]
+        gaps = [later - earlier for earlier, later in pairwise(looks)]
         assert max(gaps) <= 15.2
         assert min(gaps[6:]) >= 14.8
         assert sorted(gaps[:5]) == gaps[:5]
@@ -348,4 +352,323 @@ def test_an_outage_in_every_life(world: ServiceWorld) -> None:
     world.emulator.faults.clear()
     served(world)
     no_bug(world)
+    converged(world)
+
+
+# ---------------------------------------------------------------- persons
+
+FLIP = {
+    "intent": "ledger.flip_intent.after",
+    "shown": "http.update.after",
+    "flipped": "ledger.flipped.before",
+    "searched": "http.search.after",
+}
+
+
+def flips_in_progress(world: ServiceWorld) -> int:
+    return len(rows(world, "select id from revisions where flip is not null"))
+
+
+@pytest.mark.parametrize("moment", FLIP)
+def test_a_pause_finishes_a_begun_flip(world: ServiceWorld, moment: str) -> None:
+    """A pause stops new remote work at once, and never inside a flip (rule 2)."""
+    served(world)
+
+    async def script(service: Service) -> None:
+        await service.rest()
+        begun, reached = service.point("ledger.flip_intent.before"), service.point(FLIP["intent"])
+        service.save("a.md", text("a", 2))
+        service.save("b.md", text("b", 2))
+        await begun
+        await reached
+        if moment != "intent":
+            await service.point(FLIP[moment])
+        assert (await service.ask("pause")).exit_code == 0
+        await service.until(lambda: not service.runner.busy)
+        assert flips_in_progress(world) == 0
+        sent_so_far = len(world.requests())
+        service.save("new.md", text("new"))
+        service.runner.look()
+        await asyncio.sleep(1000.0)
+        assert len(world.requests()) == sent_so_far
+        assert (await service.ask("resume")).exit_code == 0
+        await service.quiet()
+        assert service.ears.pauses == [False, True, False]
+
+    world.serve(script)
+    no_bug(world)
+    converged(world)
+
+
+@pytest.mark.parametrize("moment", FLIP)
+def test_a_crash_inside_a_flip_and_a_paused_start(world: ServiceWorld, moment: str) -> None:
+    """A flip that a crash left half done is finished at the next start, although that is paused; nothing else is."""
+    served(world)
+
+    points = world.seen_points = []
+
+    async def dies(service: Service) -> None:
+        await service.rest()
+        points.clear()
+        service.save("a.md", text("a", 2))
+        await service.rest()
+
+    world.dies_here = lambda name: name == FLIP[moment] and "ledger.flip_intent.before" in points
+    assert world.serve(dies) == FLIP[moment]
+    world.dies_here = None
+    assert flips_in_progress(world) == 1
+    with requests.mailbox(world.ledger_path) as conn:
+        requests.set_paused(conn, world.now())
+    before = uploads(world)
+
+    async def paused(service: Service) -> None:
+        service.save("new.md", text("new"))
+        await asyncio.sleep(300.0)
+        assert flips_in_progress(world) == 0
+        assert uploads(world) == before
+        await service.ask("resume")
+        await service.quiet()
+
+    world.serve(paused)
+    no_bug(world)
+    converged(world)
+
+
+def test_a_pause_in_an_outage_finishes_flips_when_it_is_over(world: ServiceWorld) -> None:
+    """A flip that an outage has stopped half way is finished once the server is back, though a pause came first."""
+    served(world)
+
+    async def script(service: Service) -> None:
+        await service.rest()
+        reached = service.point("ledger.flip_intent.after")
+        service.save("a.md", text("a", 2))
+        await reached
+        fault = world.emulator.faults.add("html_502", match="", times=-1)
+        await asyncio.sleep(30.0)
+        await service.ask("pause")
+        await asyncio.sleep(30.0)
+        assert flips_in_progress(world) == 1
+        world.emulator.faults.remove(fault.id)
+        await asyncio.sleep(60.0)
+        assert flips_in_progress(world) == 0
+        service.save("new.md", text("new"))
+        sent_so_far = uploads(world)
+        await asyncio.sleep(60.0)
+        assert uploads(world) == sent_so_far
+        await service.ask("resume")
+        await service.quiet()
+
+    world.serve(script)
+    no_bug(world)
+    converged(world)
+
+
+def test_a_stop_while_a_paused_service_waits_to_finish_a_flip(world: ServiceWorld) -> None:
+    """A stop does not wait for a server that is away, not even for a flip; the next start finishes it."""
+    served(world)
+
+    async def script(service: Service) -> None:
+        await service.rest()
+        reached = service.point("ledger.flip_intent.after")
+        service.save("a.md", text("a", 2))
+        await reached
+        world.emulator.faults.add("html_502", match="", times=-1)
+        await asyncio.sleep(30.0)
+        await service.ask("pause")
+        await asyncio.sleep(3.0)
+        world.ends_at = world.now()
+
+    world.serve(script)
+    assert world.now() - world.ends_at < 5.0
+    world.emulator.faults.clear()
+
+    async def goes_on(service: Service) -> None:
+        await asyncio.sleep(60.0)
+        assert flips_in_progress(world) == 0
+        await service.ask("resume")
+        await service.quiet()
+
+    world.serve(goes_on)
+    no_bug(world)
+    converged(world)
+
+
+def test_retry_while_passes_run(world: ServiceWorld) -> None:
+    """What was given up is tried again at once when a person asks for it, whatever else is under way."""
+    served(world)
+
+    async def script(service: Service) -> None:
+        await service.rest()
+        world.emulator.faults.add("train_error", match="n.md", times=1, stage="chunk")
+        service.save("n.md", text("n"))
+        await service.state("n.md", "quarantined")
+        slow(world, "z.md")
+        service.save("z.md", text("z"))
+        await service.state("z.md", "indexing")
+        began = world.now()
+        answer = await service.ask("retry", paths=["n.md"])
+        assert (answer.exit_code, answer.values["count"]) == (0, 1)
+        await service.state("n.md", "verified")
+        assert world.now() - began < 5.0
+        await service.quiet()
+
+    world.serve(script)
+    no_bug(world)
+    converged(world)
+
+
+def test_rollback_while_a_pass_works_on_the_document(world: ServiceWorld) -> None:
+    """A person's decision gets the document at the pass's next safe point; then the pass's work is planned anew."""
+    served(world)
+
+    async def script(service: Service) -> None:
+        await service.rest()
+        service.save("a.md", text("a", 2))
+        await service.serves("a.md", text("a", 2))
+        await service.rest()
+        slow(world, "a.md", 600.0)
+        slow(world, "z.md", 900.0)
+        service.save("z.md", text("z"))
+        service.save("a.md", text("a", 3))
+        await service.state("a.md", "indexing")
+        began = world.now()
+        answer = await service.ask("rollback", path="a.md")
+        # What is under way stands in the way of a rollback, and that is said at once instead of after the training.
+        assert (answer.exit_code, world.now() - began < 5.0) == (6, True)
+        await service.quiet()
+
+    world.serve(script)
+    no_bug(world)
+    converged(world)
+
+
+def test_rollback_at_rest(world: ServiceWorld) -> None:
+    """A rollback through the service goes through the flip once, and stays until the file changes (rule 22)."""
+    served(world)
+
+    async def script(service: Service) -> None:
+        await service.rest()
+        service.save("a.md", text("a", 2))
+        await service.serves("a.md", text("a", 2))
+        await service.rest()
+        first, second = service.post("rollback", path="a.md"), service.post("retry", paths=["b.md"])
+        with requests.mailbox(world.ledger_path) as conn:
+            answers = [await service.until(lambda n=n: requests.answer_to(conn, n)) for n in (first, second)]  # type: ignore[misc]
+        assert [answer.exit_code for answer in answers] == [0, 0]
+        await service.quiet()
+        await service.serves("a.md", text("a"))
+        service.save("a.md", text("a", 3))
+        await service.serves("a.md", text("a", 3))
+        await service.quiet()
+
+    world.serve(script)
+    no_bug(world)
+    converged(world)
+
+
+def test_release_while_passes_run(world: ServiceWorld) -> None:
+    """What a person lets go is carried out by the running service, although other documents train meanwhile."""
+    world.source = replace(world.source, delete=DeletePolicy(max_count=1, grace=3600.0))
+    for name in "cdef":
+        world.write(f"{name}.md", text(name))
+    served(world)
+
+    async def script(service: Service) -> None:
+        await service.rest()
+        for name in "cde":
+            world.remove(f"{name}.md")
+        service.hint()
+        await service.rest()
+        assert len(rows(world, "select source from holds")) == 1
+        assert world.states()["c.md"] == "held"
+        answer = await service.ask("release", source="docs")
+        assert sorted(answer.values["paths"]) == ["c.md", "d.md", "e.md"]
+        await service.quiet()
+        assert rows(world, "select source from holds") == []
+
+    world.serve(script)
+    no_bug(world)
+    converged(world)
+
+
+# ---------------------------------------------------------------- faults of ours, and the end
+
+
+def test_a_bug_in_a_pass(world: ServiceWorld) -> None:
+    """An exception that nobody foresaw ends its pass and not the service; the source is looked at again by itself."""
+    served(world)
+
+    async def script(service: Service) -> None:
+        await service.rest()
+        real, failures = service.engine.run, [3]
+
+        async def run(*args: Any, **kwargs: Any) -> Any:
+            if failures[0]:
+                failures[0] -= 1
+                raise ZeroDivisionError("a bug")
+            return await real(*args, **kwargs)
+
+        service.engine.run = run  # type: ignore[method-assign]
+        service.save("a.md", text("a", 2))
+        await service.serves("a.md", text("a", 2))
+        await service.quiet()
+
+    world.serve(script)
+    assert [name for name, _ in world.logged if name == "bug"] == ["bug"] * 3
+    assert world.broken == []
+    converged(world)
+
+
+def test_a_ledger_error_ends_the_service(world: ServiceWorld) -> None:
+    """A ledger that cannot be used ends the service with its own error, whatever is under way."""
+    served(world)
+
+    async def script(service: Service) -> None:
+        await service.rest()
+        slow(world, "z.md")
+        service.save("z.md", text("z"))
+        await service.state("z.md", "indexing")
+
+        async def commit(*_args: Any, **_kwargs: Any) -> None:
+            raise LedgerError("the disk is full")
+
+        service.engine.ledger.commit = commit  # type: ignore[method-assign]
+        service.save("a.md", text("a", 2))
+        await asyncio.sleep(100.0)
+        raise AssertionError("the service lives on")
+
+    with pytest.raises(LedgerError):
+        world.serve(script)
+    served(world)
+    no_bug(world)
+
+
+@pytest.mark.parametrize("moment", ["queued", "sending", "indexing", "flipping", "proving"])
+def test_a_stop_while_many_are_under_way(world: ServiceWorld, moment: str) -> None:
+    """A stop reaches a safe point of every pass soon, never inside a flip, and the next start goes on from there."""
+    for number in range(12):
+        world.write(f"n{number}.md", text(f"n{number}"))
+    served(world)
+
+    async def script(service: Service) -> None:
+        await service.rest()
+        for number in range(4):
+            slow(world, f"slow{number}.md", 100.0)
+            service.save(f"slow{number}.md", text(f"slow{number}"))
+        for number in range(12):
+            service.save(f"n{number}.md", text(f"n{number}", 2))
+            await asyncio.sleep(0.02)
+        await service.point(MOMENTS[moment], 3)
+        world.ends_at = world.now()
+
+    world.serve(script)
+    assert world.now() - world.ends_at < 3.0
+    assert flips_in_progress(world) == 0
+
+    async def goes_on(service: Service) -> None:
+        await service.quiet()
+
+    world.serve(goes_on)
+    no_bug(world)
+    assert uploads(world) == 14 + 4 + 12
     converged(world)
