@@ -156,16 +156,16 @@ class Tree:
             self._unseen = set()
 
     def catch_up(self) -> None:
-        """Try again to watch what could not be watched.
-
-        Raises:
-            OSError: the kernel allows no more watches.
-        """
+        """Try again to watch what could not be watched."""
         for folder in sorted(self._deaf):
             with self._lock:
                 self._deaf.discard(folder)
-            if self._walk(folder):
-                self.hearing.changed(folder)
+            try:
+                if self._walk(folder):
+                    self.hearing.changed(folder)
+            except OSError as error:
+                self.hearing.full(error)
+                return
 
     def hush(self) -> None:
         """Tell nothing any more; the watches go with the descriptor."""

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from syncd.config import Source
-from syncd.filesystems import changed_by_others, file_system, mounts_below, read_mounts
+from syncd.filesystems import read_mounts
 from syncd.formats import DEFAULT_SUFFIXES
+from syncd.ground import Ground, look_at, unfit
 from syncd.ignore import IGNORE_FILE, NEVER_STARTS, Rules
+from syncd.inbox import Inbox
 from syncd.limits import is_limit, refusal
 from syncd.logs import get_logger
-from syncd.roots import Root, resolve
+from syncd.roots import resolve
 
 if TYPE_CHECKING:
     from syncd.inotify import Descriptor, Names, Tree
@@ -44,13 +45,10 @@ class WatchState:
 class _Watched:
     source: Source
     rules: Rules
-    root: Root = field(default_factory=lambda: Root("", None, ()))
-    kind: str = ""  # of file system
+    ground: Ground = field(default_factory=Ground)
     tree: Tree | None = None
     names: Names | None = None
     poller: asyncio.TimerHandle | None = None
-    paths: set[str] = field(default_factory=set)  # heard in the thread, not told yet
-    overflown: bool = False  # the kernel has dropped events
     refused: str = ""  # why the kernel gave no watch to a directory that is new
     tried_at: float = 0.0  # when watches were last set, by the loop's clock
 
@@ -100,17 +98,14 @@ class Watcher:
         self._descriptor: Descriptor | None = None
         self._unavailable = ""  # why there is no descriptor
         self._watched = {s.name: _Watched(s, Rules.compile(s.include, s.exclude, DEFAULT_SUFFIXES)) for s in sources}
-        self._lock = threading.Lock()
-        self._told = False  # the loop knows that something was heard
-        self._recheck: set[str] = set()
+        self._inbox: Inbox | None = None
         self._poke = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
         self.states: dict[str, WatchState] = {}
 
     async def start(self) -> None:
         """Set the watches; returns when they stand."""
-        self._loop = asyncio.get_running_loop()
+        self._inbox = Inbox(asyncio.get_running_loop(), self._hints, self._poke.set)
         await _in_thread(self._open)
         for watched in self._watched.values():
             await self._set_up(watched)
@@ -124,8 +119,14 @@ class Watcher:
         for watched in self._watched.values():
             if watched.poller is not None:
                 watched.poller.cancel()
-        self._loop = None
+        if self._inbox is not None:
+            self._inbox.close()
         await _in_thread(self._close)
+
+    @property
+    def _post(self) -> Inbox:
+        assert self._inbox is not None  # noqa: S101 - it was started
+        return self._inbox
 
     # ------------------------------------------------------------ the descriptor
 
@@ -139,7 +140,7 @@ class Watcher:
 
                 self._make = Descriptor
             descriptor = self._make()
-            descriptor.died = lambda: self._wake(self._poke.set)
+            descriptor.died = lambda: self._post.wake(self._poke.set)
             descriptor.start()
         except (OSError, ImportError) as error:  # no instance left, or no inotify here
             self._unavailable = refusal(error)
@@ -182,10 +183,11 @@ class Watcher:
         """Set the watches of one source, in a thread; returns why that is not possible, or ""."""
         watched.refused = ""
         self._find(watched)
-        reason = self._unfit(watched) or self._unavailable
-        if not reason and watched.root.real:
+        deaf = unfit(watched.ground, watched.rules.directory) if watched.source.watch == "auto" else ""
+        reason = deaf or self._unavailable
+        if not reason and watched.ground.root.real:
             reason = self._grow(watched)
-        if watched.tree is not None and (reason or not watched.root.real):
+        if watched.tree is not None and (reason or not watched.ground.root.real):
             watched.tree.close()
             watched.tree = None
         return reason
@@ -194,63 +196,56 @@ class Watcher:
         """Find the root, and listen for what may make it another one."""
         path, name = str(watched.source.path), watched.source.name
         for _ in range(_ATTEMPTS):
-            watched.root = resolve(path)
+            watched.ground = self._stands_on(watched)
             if self._descriptor is None:
                 return
             from syncd.inotify import Names
 
-            before, watched.names = watched.names, Names(self._descriptor, lambda: self._look_at(name))
-            watched.names.watch(watched.root.names)
+            before, watched.names = watched.names, Names(self._descriptor, lambda: self._post.check(name))
+            watched.names.watch(watched.ground.root.names)
             if before is not None:
                 before.close()
-            if resolve(path) == watched.root:
+            if resolve(path) == watched.ground.root:
                 return
 
-    def _unfit(self, watched: _Watched) -> str:
-        """Why events would not tell of everything; "" when they would, or are asked for all the same."""
-        mounts = self._mounts()
-        watched.kind = file_system(watched.root.real or watched.source.path, mounts)
-        if watched.source.watch != "auto":
-            return ""
-        if changed_by_others(watched.kind):
-            return f"{watched.kind} does not tell of what others change"
-        if watched.root.real:
-            for below, kind in mounts_below(watched.root.real, mounts).items():
-                if changed_by_others(kind) and not _left_out(watched.rules, below):
-                    return f"{kind}, mounted on {below}, does not tell of what others change"
-        return ""
+    def _stands_on(self, watched: _Watched) -> Ground:
+        return look_at(str(watched.source.path), self._mounts())
 
     def _grow(self, watched: _Watched) -> str:
         """Watch the root and everything below it; returns why that is not possible, or ""."""
         from syncd.inotify import Hearing, Tree
 
         assert self._descriptor is not None  # noqa: S101 - else it is unavailable
-        name = watched.source.name
+        name, root, inbox = watched.source.name, watched.ground.root, self._post
         tree, new = watched.tree, False
-        if tree is None or tree.root != watched.root.real:
+        if tree is None or tree.root != root.real:
             if tree is not None:
                 tree.close()
             hearing = Hearing(
-                changed=lambda path: self._heard(watched, path),
-                lost=lambda: self._lost(watched),
+                changed=lambda path: inbox.heard(name, path),
+                lost=lambda: inbox.lost(name),
                 full=lambda error: self._full(watched, error),
-                moved=lambda: self._look_at(name),
+                moved=lambda: inbox.check(name),
             )
-            tree, new = Tree(self._descriptor, watched.root.real, watched.rules.directory, _keep_name, hearing), True
+            tree, new = Tree(self._descriptor, root.real, watched.rules.directory, _keep_name, hearing), True
             watched.tree = tree
         try:
             tree.build()
         except (FileNotFoundError, NotADirectoryError):
-            self._look_at(name)  # it went away this moment
+            inbox.check(name)  # it went away this moment
             return ""
         except OSError as error:
             return refusal(error) if is_limit(error) else f"cannot be watched: {error.strerror or error}"
-        if new and not tree.hears(self._self_test) and resolve(str(watched.source.path)) == watched.root:
+        if new and not tree.hears(self._self_test) and resolve(str(watched.source.path)) == root:
             return "the self-test heard nothing from inotify"
         return ""
 
+    def _full(self, watched: _Watched, error: OSError) -> None:
+        watched.refused = refusal(error)
+        self._post.check(watched.source.name)
+
     def _by_events(self, watched: _Watched) -> None:
-        reason = f"inotify on {watched.kind}" if watched.kind else "inotify"
+        reason = f"inotify on {watched.ground.kind}" if watched.ground.kind else "inotify"
         if watched.tree is None:
             self._tell(watched, WatchState("events", f"{reason}; the folder is not there yet"))
             return
@@ -260,14 +255,12 @@ class Watcher:
 
     def _poll(self, watched: _Watched, reason: str) -> None:
         """Have the whole source looked at every so often."""
-        assert self._loop is not None  # noqa: S101 - it was started
         if watched.poller is None:
-            watched.poller = self._loop.call_later(watched.source.poll, self._polled, watched)
+            watched.poller = asyncio.get_running_loop().call_later(watched.source.poll, self._polled, watched)
         self._tell(watched, WatchState("poll", reason))
 
     def _polled(self, watched: _Watched) -> None:
-        assert self._loop is not None  # noqa: S101
-        watched.poller = self._loop.call_later(watched.source.poll, self._polled, watched)
+        watched.poller = asyncio.get_running_loop().call_later(watched.source.poll, self._polled, watched)
         self._hints(watched.source.name, None)
 
     def _tell(self, watched: _Watched, state: WatchState) -> None:
@@ -276,45 +269,6 @@ class Watcher:
         self.states[name] = state
         if before is None or (before.mode, before.reason) != (state.mode, state.reason):
             self._changed(name, state)
-
-    # ------------------------------------------------------------ called from the reading thread
-
-    def _heard(self, watched: _Watched, path: str) -> None:
-        with self._lock:
-            watched.paths.add(path)
-            told, self._told = self._told, True
-        if not told:
-            self._wake(self._flush)
-
-    def _lost(self, watched: _Watched) -> None:
-        with self._lock:
-            watched.paths.clear()
-            watched.overflown = True
-        self._look_at(watched.source.name)
-
-    def _full(self, watched: _Watched, error: OSError) -> None:
-        watched.refused = refusal(error)
-        self._look_at(watched.source.name)
-
-    def _look_at(self, name: str) -> None:
-        with self._lock:
-            self._recheck.add(name)
-        self._wake(self._poke.set)
-
-    def _wake(self, call: Callable[[], None]) -> None:
-        loop = self._loop
-        if loop is not None:
-            with contextlib.suppress(RuntimeError):  # it has been closed this moment
-                loop.call_soon_threadsafe(call)
-
-    def _flush(self) -> None:
-        with self._lock:
-            heard = [(watched.source.name, watched.paths) for watched in self._watched.values() if watched.paths]
-            for watched in self._watched.values():
-                watched.paths = set()
-            self._told = False
-        for name, paths in heard:
-            self._hints(name, frozenset(paths))
 
     # ------------------------------------------------------------ keeping it alive
 
@@ -330,14 +284,13 @@ class Watcher:
             try:
                 await self._look_after(everything=loop.time() >= check_at)
             except Exception:
-                log.exception("bug", where="the watches")  # the next check tries again
+                log.exception("bug", where="the watches")
             if loop.time() >= check_at:
                 check_at = loop.time() + self._check_every
             await asyncio.sleep(_BREATH)
 
     async def _look_after(self, *, everything: bool) -> None:
-        with self._lock:
-            names, self._recheck = self._recheck, set()
+        names = self._post.to_check()
         if self._descriptor is not None and not self._descriptor.works:
             await self._start_over("the thread that reads inotify had died")
             return
@@ -347,8 +300,12 @@ class Watcher:
                 await self._rebuild_all("there is an inotify instance again")
                 return
         for watched in self._watched.values():
-            if watched.by_events and (everything or watched.source.name in names):
-                await self._check(watched, asked=watched.source.name in names)
+            name = watched.source.name
+            if watched.by_events and (everything or name in names):
+                try:
+                    await self._check(watched, asked=name in names)
+                except Exception:
+                    log.exception("bug", source=name, where="the watches")  # the next check tries again
 
     async def _start_over(self, reason: str) -> None:
         """Everything anew, with a descriptor and a thread of its own."""
@@ -368,12 +325,11 @@ class Watcher:
             asked: something was heard of its root just now, so that there is no need to ask whether anything is heard.
         """
         name = watched.source.name
-        with self._lock:
-            overflown, watched.overflown = watched.overflown, False
+        overflown = self._post.overflown(name)
         if overflown:
             log.warning("watch.overflow", source=name)
             self._overflow(name)
-        now = await _in_thread(resolve, str(watched.source.path))
+        now = await _in_thread(self._stands_on, watched)
         reason = "the kernel had dropped events" if overflown else self._fault(watched, now)
         if reason:
             await self._rebuild(watched, reason)
@@ -387,7 +343,7 @@ class Watcher:
 
     async def _unheard(self, watched: _Watched) -> None:
         """Tell a root that went away this moment from a thread that reads and is deaf."""
-        now = await _in_thread(resolve, str(watched.source.path))
+        now = await _in_thread(self._stands_on, watched)
         reason = self._fault(watched, now)
         if reason:
             await self._rebuild(watched, reason)
@@ -399,17 +355,19 @@ class Watcher:
         name = watched.source.name
         await self._set_up(watched)
         if self.states[name].mode == "events":
-            log.info("watch.rebuilt", source=name, reason=reason, root=watched.root.real)
+            log.info("watch.rebuilt", source=name, reason=reason, root=watched.ground.root.real)
         self._hints(name, None)
 
-    def _fault(self, watched: _Watched, now: Root) -> str:
+    def _fault(self, watched: _Watched, now: Ground) -> str:
         """Why the watches of a source are to be set again; "" when they are as they should be."""
-        if now != watched.root:
-            return "the folder is another one now" if now.real else "the folder is gone"
+        if now.root != watched.ground.root:
+            return "the folder is another one now" if now.root.real else "the folder is gone"
+        if now != watched.ground:
+            return "something was mounted or unmounted"
         if self.states[watched.source.name].mode == "poll":
             due = asyncio.get_running_loop().time() >= watched.tried_at + self._try_again
             return "it may be possible again" if due else ""
-        if now.real and (watched.tree is None or not watched.tree.rooted):
+        if now.root.real and (watched.tree is None or not watched.tree.rooted):
             return "the folder was made anew"
         return watched.refused
 
@@ -421,15 +379,10 @@ async def _in_thread(call: Callable[..., T], *args: object) -> T:
         return await asyncio.shield(running)
     except asyncio.CancelledError:
         await asyncio.wait({running})
+        running.exception()  # asked for, so that asyncio does not complain that nobody did
         raise
 
 
 def _keep_name(name: str) -> bool:
     """Whether something of this name can matter: what never is a document makes no noise."""
     return not name.lower().startswith(NEVER_STARTS) or name == IGNORE_FILE
-
-
-def _left_out(rules: Rules, folder: str) -> bool:
-    """Whether a directory, or one above it, is ignored."""
-    parts = folder.split("/")
-    return any(rules.directory("/".join(parts[: number + 1])) for number in range(len(parts)))

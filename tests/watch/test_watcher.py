@@ -19,6 +19,7 @@ from watchdog.observers.inotify_c import Mask as WatchMask
 
 from syncd import watch
 from syncd.config import Source
+from syncd.ground import Ground
 from syncd.inotify import Descriptor
 from syncd.watch import Watcher, WatchState
 
@@ -245,6 +246,25 @@ def test_the_mount_comes_later(root: Path) -> None:
     run(main())
 
 
+def test_something_is_mounted_inside(root: Path) -> None:
+    """No event tells of a mount: the next check finds it, has everything looked at, and polls if it is a share."""
+
+    async def main() -> None:
+        mounts = [NOWHERE]
+        place = Place(source(root), mounts=lambda: mounts[0], check_every=OFTEN)
+        async with watched(place):
+            mounts[0] += f"disk {root}/a xfs rw 0 0\n"
+            await place.looked(0)
+            await place.hears_everywhere()
+            mounts[0] += f"server:/x {root}/d nfs4 rw 0 0\n"
+            await place.mode("poll", "nfs4, mounted on d,")
+            mounts[0] = NOWHERE
+            await place.mode("events")
+            await place.hears_everywhere()
+
+    run(main())
+
+
 def test_the_self_test_hears_nothing(root: Path) -> None:
     """A kernel that tells of nothing is found out, and polled; when it tells again, events are back by themselves."""
 
@@ -444,12 +464,13 @@ def test_a_bug_in_a_check_ends_no_checks(root: Path, monkeypatch: pytest.MonkeyP
 
     async def main() -> None:
         notes = Notes(monkeypatch)
-        place = Place(source(root), check_every=OFTEN)
+        place = Place(source(root), source(root.parent, "other"), check_every=OFTEN)
         async with watched(place):
-            monkeypatch.setattr(watch, "resolve", lambda _path: fail())
+            monkeypatch.setattr(watch, "look_at", lambda path, _mounts: fail() if path == str(root) else Ground())
             async with asyncio.timeout(PATIENCE):
                 await notes.news.wait()
-            assert [("bug", {"where": "the watches"})] == notes.rows
+            assert ("bug", {"source": "docs", "where": "the watches"}) == notes.rows[0]
+            await place.mode("events", "not there", "other")  # it was checked all the same
             monkeypatch.undo()
             shutil.rmtree(root)
             root.mkdir()
@@ -639,7 +660,7 @@ def test_stop_while_everything_happens(root: Path) -> None:
             async with watched(place):
                 for number in range(30):
                     (root / f"n{number}" / "x").mkdir(parents=True)
-                place.watcher._look_at("docs")
+                place.watcher._post.check("docs")
                 shutil.rmtree(root)
                 root.mkdir()
             for folder in ("a/b/c", "d"):
