@@ -91,9 +91,11 @@ class Hearing(Listener):
         self.metrics.scanned(source, seconds, at, files, whole)
 
     def passed(self, sources: list[str], whole: bool, outcome: Outcome) -> None:
-        """A pass ended: what is held now, and was not before, is told."""
-        if not whole:
-            return
+        """A pass ended: what is held now, and was not before, is told.
+
+        A pass over a few paths may find reason to look at the whole source, and hold something; that nothing is held
+        only a pass over the whole source can say.
+        """
         standing = {(hold.source, hold.reason.value) for hold in outcome.holds}
         for hold in outcome.holds:
             if (hold.source, hold.reason.value) in self._held:
@@ -101,6 +103,9 @@ class Hearing(Listener):
             log.warning("hold.placed", source=hold.source, reason=hold.reason.value, count=len(hold.paths))
             text = f"deletions of {hold.source} are held: {hold.message}"
             self.notify(Notice("hold", _subject(hold.source, hold.reason), text, remedy_for_hold(hold), self.now()))
+        if not whole:
+            self._held |= standing
+            return
         for source, reason in {one for one in self._held if one[0] in sources} - standing:
             log.info("hold.released", source=source, reason=reason)
         for source in sources:
