@@ -4,6 +4,11 @@ watchdog's observer was measured and is not used: with its own mask it loops for
 swallows a queue overflow and a full watch table, and two of its threads wake up every second. Its descriptor
 (``InotifyFD``) does what is needed: one thread that sleeps until the kernel speaks, and a call-back for each event and
 for an overflow. What is on top of it here is one watch for each folder and nothing else.
+
+Relied on, read in watchdog 7.1.0: adding and removing may be done from any thread; call-backs come from the reading
+thread, one after the other, outside of its lock; an event of a watch that has been removed is dropped; a second
+call-back under one number, or the removal of one that is not there, prints a warning; an exception in a call-back ends
+the thread. Of the kernel: the number of a watch is not used again, and goes with its directory, not with the path.
 """
 
 from __future__ import annotations
