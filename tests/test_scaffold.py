@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +15,7 @@ from typing import Any
 import click
 import pytest
 import yaml
-from cli_site import REPOSITORY
+from cli_site import REPOSITORY, Site, clean_environment
 from exercised import add
 
 from syncd import __version__, cli, config, errors, scaffolding, shards
@@ -119,7 +122,9 @@ def test_the_help_names_every_kind(capsys: pytest.CaptureFixture[str]) -> None:
 
 def _calls(text: str) -> list[str]:
     """The calls of syncd in a file: a line of a script, an entry of a hook, or words in backquotes."""
-    lines = re.findall(r"^\s*(?:-\s+|entry:\s+|Exec\w+=/opt/syncd/bin/)?(syncd [a-z][^`]*?)$", text, re.MULTILINE)
+    lines = re.findall(
+        r"^\s*(?:-\s+|entry:\s+(?:env \S+ )?|Exec\w+=/opt/syncd/bin/)?(syncd [a-z][^`]*?)$", text, re.MULTILINE
+    )
     quoted = re.findall(r"`(syncd [^`]*)`", text)
     return [*lines, *quoted]
 
@@ -308,6 +313,72 @@ def test_one_shard_is_the_sidecar() -> None:
         _objects(1)["Deployment"]["spec"]["strategy"]["type"],
         _objects(1)["Deployment"]["spec"]["replicas"],
     )
+
+
+# ---------------------------------------------------------------- repositories of documents
+
+
+def _jobs(kind: str) -> dict[str, tuple[list[str], dict[str, str]]]:
+    """The commands and the environment of the jobs "plan" and "sync", with the secret left as it is written."""
+    (text,) = _files(kind).values()
+    made = yaml.safe_load(text)
+    if kind == "gitlab":
+        jobs = {name: made[f"syncd-{name}"] for name in ("plan", "sync")}
+        return {name: (job["script"], job["variables"]) for name, job in jobs.items()}
+    steps = {name: next(s for s in made["jobs"][name]["steps"] if "env" in s) for name in ("plan", "sync")}
+    return {name: (step["run"].splitlines(), step["env"]) for name, step in steps.items()}
+
+
+@pytest.mark.parametrize("kind", ["github", "gitlab"])
+def test_the_jobs_of_a_repository_do_their_work(kind: str, tmp_path: Path) -> None:
+    """The scripts of both jobs run as they are: the plan offline and without a key, then pass and proofs."""
+    site = Site(tmp_path)
+    site.fill(2)
+    text = (tmp_path / "config.toml").read_text()
+    (tmp_path / "config.toml").write_text(text.replace('api_key_file = "key"\n', ""))
+    (tmp_path / "bin").mkdir()
+    program = tmp_path / "bin" / "syncd"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m syncd "$@"\n')
+    program.chmod(0o755)
+
+    def job(name: str, **secrets: str) -> subprocess.CompletedProcess[str]:
+        script, env = _jobs(kind)[name]
+        for variable, value in secrets.items():
+            env = {
+                key: re.sub(rf"\$\{{\{{ secrets\.{variable} \}}\}}|\${variable}", value, was)
+                for key, was in env.items()
+            }
+        paths = {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "GITHUB_STEP_SUMMARY": str(tmp_path / "plan.md")}
+        return subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", "\n".join(script)],
+            cwd=tmp_path,
+            env=clean_environment(**paths, **env),
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
+
+    planned = job("plan")
+    assert 0 == planned.returncode, planned.stderr
+    assert "otters.md" in (tmp_path / "plan.md").read_text()
+    assert {} == site.visible()
+    done = job("sync", FASTGPT_API_KEY=site.key if kind == "github" else str(tmp_path / "key"))
+    assert 0 == done.returncode, done.stderr
+    assert site.expected() == site.visible()
+    proofs = json.loads((tmp_path / "proofs.json").read_text())
+    assert {"found"} == {row["verdict"] for row in proofs["results"]}, proofs
+
+
+def test_the_hook_needs_no_key(tmp_path: Path) -> None:
+    """The check before a commit works where nobody has given a key."""
+    (hooks,) = [repo["hooks"] for repo in yaml.safe_load(_files("pre-commit")["pre-commit-config.yaml"])["repos"]]
+    words = shlex.split(next(hook["entry"] for hook in hooks if hook["id"] == "syncd-check"))
+    assert ["env", "SYNCD_API_KEY=offline", "syncd", "check"] == words
+    site = Site(tmp_path)
+    text = (tmp_path / "config.toml").read_text()
+    (tmp_path / "config.toml").write_text(text.replace('api_key_file = "key"\n', ""))
+    site.run("check", code=0, SYNCD_API_KEY="offline")
 
 
 # ---------------------------------------------------------------- alert rules and dashboard
