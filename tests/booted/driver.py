@@ -520,7 +520,7 @@ def reload_by_signal() -> None:
         assert "config.reloaded" in journal_since(mark)
         configure(extra="nonsense = 1\n")
         must("reload", "syncd.service")
-        assert "refused" in show("StatusText")
+        until(lambda: "refused" in show("StatusText"))
         configure()
         must("reload", "syncd.service")
         until(lambda: "refused" not in show("StatusText"))
