@@ -212,6 +212,9 @@ class Auditor:
         if row.forbid != hidden:
             return
         key = entries.key_of(self._ledger.conn, revision.document_id)
+        entry = entries.one(self._ledger.conn, key)
+        if entry is not None and entry.candidate is not None and entry.candidate.flip is not None:
+            return  # a pass is about to write down what it has just done to the two versions
         message = "somebody hid the serving version" if hidden else "somebody showed a retired version"
         now = self._now()
 
@@ -232,6 +235,8 @@ class Auditor:
         revision = entries.revision(self._ledger.conn, marker.revision)
         if revision is None or revision.reason in remote.LET_GO:
             return False
+        if revision.collection_id == row.id:
+            return True  # a pass has found it since the listing
         if revision.state is State.UPLOADING and revision.collection_id is None and revision.attempt == marker.attempt:
             survey.arrived += 1
             if await self._is_published(row, revision, stale):

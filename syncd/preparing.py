@@ -13,6 +13,7 @@ from syncd.datasets import bind
 from syncd.errors import SourceError
 from syncd.fastgpt.client import Client
 from syncd.ledger import Ledger, records, remote
+from syncd.ledger.moves import StaleMove
 from syncd.logs import get_logger
 from syncd.passing import PassState
 from syncd.work import SourceState, Uploads
@@ -108,9 +109,10 @@ class Preparer:
                 self.trouble(name, error)
                 again = True
             else:
-                self.known.ready.add(name)
+                if state.dataset_id in self.known.surveyed:
+                    self.known.ready.add(name)
                 self.known.troubles.pop(name, None)
-        if due:
+        if due and wanted <= self.known.ready | set(self.state.troubles):
             await self.ledger.commit("surveyed", lambda db: remote.forget_survey(db, began))
         return again
 
@@ -141,7 +143,10 @@ class Preparer:
             if s.dataset_id == state.dataset_id or s.config.dataset in (state.config.dataset, state.dataset_id)
         ]
         async with self.uploads.none():  # what is being sent would look like something that nobody knows
-            survey: Survey = await self.patiently(lambda: self.auditor.survey(state.dataset_id, feeding))
+            try:
+                survey: Survey = await self.patiently(lambda: self.auditor.survey(state.dataset_id, feeding))
+            except StaleMove:
+                return True  # another pass was faster with something that the survey saw; the next round looks again
         self.known.surveyed.add(state.dataset_id)
         for name, ledger in survey.rivals.items():
             self.trouble(name, rival_error(name, ledger))

@@ -150,11 +150,18 @@ class Uploading:
         tools, revision = self.tools, action.revision
         source = tools.sources[action.key.source]
         folder = source.folder_of(action.key.path)
-        found = await self._find(source, tools.folders.known(source.dataset_id, folder), revision)
-        if found is not None:
-            await tools.ledger.commit("uploaded", lambda db: moves.identified(db, revision, found.id, tools.now()))
-            await tools.hide(revision, found.id)
-            return
+        async with (
+            tools.uploads
+        ):  # a survey that ran beside it would find the same collection, and take it for a double
+            tools.admit()
+            now = entries.revision(tools.ledger.conn, revision.id)
+            if now is None or now.state is not State.UPLOADING:
+                return
+            found = await self._find(source, tools.folders.known(source.dataset_id, folder), revision)
+            if found is not None:
+                await tools.ledger.commit("uploaded", lambda db: moves.identified(db, revision, found.id, tools.now()))
+                await tools.hide(revision, found.id)
+                return
         await tools.ledger.commit("absence", lambda db: moves.count_absence(db, revision))
         waited = tools.now() - (revision.sent_at or 0.0)
         if revision.absences + 1 < LOOKS or waited < LOOK_FOR:

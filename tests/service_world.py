@@ -27,7 +27,7 @@ from syncd.answering import Answering
 from syncd.engine import Engine, Outcome
 from syncd.errors import ServerError
 from syncd.fastgpt.client import Client
-from syncd.ledger import Ledger, requests
+from syncd.ledger import Ledger, records, requests
 from syncd.models import DocumentKey
 from syncd.running import Listener, Runner
 
@@ -189,11 +189,16 @@ class Service:
         wanted = hashlib.sha256(content.encode()).hexdigest()
         sql = "select r.sha256 from revisions r join documents d on d.id = r.document where d.path = ? and r.state = ?"
         conn = self.engine.ledger.conn
-        await self.until(lambda: conn.execute(sql, (path, "verified")).fetchone() == (wanted,), every=0.02)
+        await self.until(lambda: conn.execute(sql, (path, "verified")).fetchone() == (wanted,), limit=3000.0)
 
     async def state(self, path: str, *states: str) -> None:
         """Wait until a document is in one of the states that `ls` shows."""
-        await self.until(lambda: self.world.states().get(path) in states, every=0.01)
+
+        def is_so() -> bool:
+            rows = records.documents(self.engine.ledger.conn)
+            return any(row["path"] == path and row["state"] in states for row in rows)
+
+        await self.until(is_so, limit=1000.0)
 
 
 class ServiceWorld(World):

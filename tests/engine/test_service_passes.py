@@ -1,0 +1,424 @@
+"""Passes that run side by side: who works on what, who takes away, and who looks at the server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import exercised
+import pytest
+from laws import converged, rows, uploads
+from service_world import Service, ServiceWorld
+from texts import text
+
+from syncd.claims import Claims
+from syncd.ledger import Ledger, remote
+from syncd.models import Content, DeletePolicy, DocumentKey
+
+
+@pytest.fixture(autouse=True)
+def _counted() -> None:
+    exercised.add("service scenarios")
+
+
+@pytest.fixture
+def make(scratch: Path) -> Callable[[int], ServiceWorld]:
+    """Makes worlds with six documents, not synced yet; the number is the seed."""
+
+    def make(seed: int) -> ServiceWorld:
+        world = ServiceWorld(scratch / f"w{seed}", seed=seed, emulator_options={"workers": 64})
+        for name in "abcdef":
+            world.write(f"{name}.md", text(name))
+        return world
+
+    return make
+
+
+@pytest.fixture
+def world(make: Callable[[int], ServiceWorld]) -> ServiceWorld:
+    """Six documents at rest."""
+    world = make(0)
+
+    async def script(service: Service) -> None:
+        await service.rest()
+
+    world.serve(script)
+    world.sleep(100)
+    return world
+
+
+def no_bug(world: ServiceWorld) -> None:
+    assert [text for name, text in world.logged if name in ("bug", "pass.failed")] == []
+    assert world.broken == []
+
+
+def slow(world: ServiceWorld, name: str, seconds: float = 300.0) -> None:
+    world.emulator.faults.add("train_slow", match=name, times=1, seconds=seconds)
+
+
+# ---------------------------------------------------------------- one document, one pass
+
+
+def test_many_looks_at_one_document_work_on_it_once(world: ServiceWorld) -> None:
+    """However many passes see a new version, one of them sends it, and search is asked for one proof."""
+    before = uploads(world)
+
+    async def script(service: Service) -> None:
+        await service.rest()
+        service.save("a.md", text("a", 2))
+        for _ in range(6):
+            service.hint("a.md")
+            service.runner.look()
+            await asyncio.sleep(0.04)
+        await service.quiet()
+
+    world.serve(script)
+    no_bug(world)
+    assert uploads(world) - before == 1
+    assert rows(
+        world, "select count(*) from proofs p join revisions r on r.id = p.revision where r.state = ?", "verified"
+    )
+    assert rows(world, "select count(*) from events where event = 'uploaded' and path = 'a.md'") == [(2,)]
+    assert rows(world, "select count(*) from events where event = 'verified' and path = 'a.md'") == [(2,)]
+    converged(world)
+
+
+def test_news_of_a_claimed_document_is_looked_at_when_it_is_free(world: ServiceWorld) -> None:
+    """A save that another pass had to leave alone is looked at as soon as the document is free, without an event."""
+
+    async def script(service: Service) -> None:
+        await service.rest()
+        slow(world, "a.md", 200.0)
+        service.save("a.md", text("a", 2))
+        await service.state("a.md", "indexing")
+        world.write("a.md", text("a", 3), age=0.0)  # its event is lost
+        began = world.now()
+        service.runner.look()
+        await service.serves("a.md", text("a", 3))
+        assert world.now() - began < 10.0
+        await service.quiet()
+
+    world.serve(script)
+    no_bug(world)
+    converged(world)
+
+
+def test_a_folder_is_moved_while_its_documents_are_under_way(world: ServiceWorld) -> None:
+    """Documents that train while their folder is renamed are served under their new paths, the old ones go."""
+    for number in range(4):
+        world.write(f"old/d{number}.md", text(f"d{number}"))
+
+    async def script(service: Service) -> None:
+        await service.rest()
+        for number in range(4):
+            slow(world, f"d{number}.md", 60.0)
+            service.save(f"old/d{number}.md", text(f"d{number}", 2))
+        await service.state("old/d3.md", "indexing")
+        service.rename("old", "new")
+        await service.quiet()
+
+    world.source = replace(world.source, delete=DeletePolicy(max_percent=100.0, grace=3600.0))
+    world.serve(script)
+    no_bug(world)
+    converged(world)
+
+
+# ---------------------------------------------------------------- what vanished
+
+
+def test_a_moved_and_edited_document_leaves_no_gap(world: ServiceWorld) -> None:
+    """What vanished goes only when what other passes began before has come to its end (rule 17)."""
+
+    async def script(service: Service) -> None:
+        await service.rest()
+        slow(world, "moved.md", 100.0)
+        world.write("moved.md", text("a", 2))
+        service.hint("moved.md")  # its own pass, before anybody knows that a.md is gone
+        await service.state("moved.md", "indexing")
+        service.remove("a.md")
+        service.runner.look()
+        await asyncio.sleep(50.0)
+        assert "a.md" in world.visible()
+        await service.state("a.md", "retired")
+        assert world.states()["moved.md"] == "verified"
+        await service.quiet()
+
+    world.serve(script)
+    no_bug(world)
+    converged(world)
+
+
+def test_what_vanished_stays_when_its_successor_fails(world: ServiceWorld) -> None:
+    """When what another pass began comes to nothing, what vanished meanwhile stays until the next look (rule 17)."""
+
+    async def script(service: Service) -> None:
+        await service.rest()
+        world.emulator.faults.add("train_error", match="moved.md", times=1, stage="chunk")
+        slow(world, "other.md", 1.0)
+        slow(world, "moved.md", 100.0)
+        world.write("moved.md", text("a", 2))
+        service.hint("moved.md")
+        await service.state("moved.md", "indexing", "quarantined")
+        service.remove("a.md")
+        await service.rest()
+        if world.states()["moved.md"] == "quarantined":
+            assert "a.md" in world.visible() or world.states()["a.md"] == "retired"
+
+    world.serve(script)
+    no_bug(world)
+
+
+def test_two_passes_take_away_no_more_than_one_may(world: ServiceWorld) -> None:
+    """Files that vanish while another pass takes vanished files away count together (law 4)."""
+    world.source = replace(world.source, delete=DeletePolicy(max_count=3, max_percent=100.0, grace=86400.0))
+
+    async def script(service: Service) -> None:
+        await service.rest()
+        for delay, names in ((0.0, "ab"), (0.03, "cd")):
+            await asyncio.sleep(delay)
+            for name in names:
+                world.remove(f"{name}.md")
+            service.runner.look()
+        await asyncio.sleep(0.03)
+        service.runner.look()
+        await service.rest()
+
+    world.serve(script)
+    no_bug(world)
+    world.budget()
+    retired = rows(world, "select count(*) from deletions")[0][0]
+    held = len([path for path, state in world.states().items() if state == "held"])
+    assert (retired, held) in ((2, 2), (0, 4))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_budget_holds_whenever_passes_begin(make: Callable[[int], ServiceWorld], seed: int) -> None:
+    """Passes that begin and end at any time let no more files go than the limit, and nothing is forgotten."""
+    world = make(seed)
+    world.source = replace(world.source, delete=DeletePolicy(max_count=3, max_percent=100.0, grace=86400.0))
+    for number in range(12):
+        world.write(f"n{number}.md", text(f"n{number}"))
+
+    async def script(service: Service) -> None:
+        await service.rest()
+        for number in range(10):
+            service.remove(f"n{number}.md")
+            if world.dice.random() < 0.5:
+                service.runner.look()
+            await asyncio.sleep(world.dice.random() * 0.12)
+        await service.rest()
+        await service.quiet()
+
+    world.serve(script)
+    no_bug(world)
+    world.budget()
+    states = world.states()
+    assert {states[f"n{number}.md"] for number in range(10)} <= {"retired", "held"}
+
+
+def test_who_was_turned_away_looks_again(world: ServiceWorld) -> None:
+    """A pass that left vanished files to another one is followed by a look, so that they need no further event."""
+
+    async def script(service: Service) -> None:
+        await service.rest()
+        reached = service.point("ledger.retired.before")
+        service.remove("a.md")
+        await reached
+        world.remove("b.md")
+        service.hint("b.md")
+        await service.rest()
+        assert {world.states()["a.md"], world.states()["b.md"]} == {"retired"}
+
+    world.serve(script)
+    no_bug(world)
+    converged(world)
+
+
+# ---------------------------------------------------------------- surveys
+
+
+def test_adoption_holds_back_what_other_passes_were_about_to_take(world: ServiceWorld) -> None:
+    """What a survey takes in may be what another pass is about to retire: that one takes nothing away (rule 25)."""
+    # A collection of ours that this ledger does not know: another ledger of the same deployment has written it.
+    first = world.ledger_path
+    world.ledger_path = world.tmp / "state2" / "ledger.db"
+    world.write("g.md", text("g"))
+
+    async def rests(service: Service) -> None:
+        await service.rest()
+
+    world.serve(rests)
+    world.ledger_path = first
+    ledger = Ledger(first)
+    ledger.conn.execute("update sources set adopted_at = null")  # so that the two do not count as rivals
+    ledger.close()
+    world.remove("g.md")
+    world.sleep(1000)
+
+    async def script(service: Service) -> None:
+        await service.rest()
+        slow(world, "z.md", 60.0)
+        service.save("z.md", text("z"))
+        world.remove("a.md")
+        service.runner.look()
+        await service.state("z.md", "indexing")
+        world.write("g.md", text("g"))
+        await service.engine.ledger.commit("audit", remote.ask_for_survey)
+        service.hint("g.md")
+        service.runner.look()
+        await service.until(lambda: "g.md" in world.states(), every=0.1)
+        assert uploads(world) == 8  # a to f, g by the other ledger, z: g was adopted
+        await service.state("z.md", "verified")
+        await service.rest()
+        assert "a.md" in world.visible()
+        await service.quiet()
+        assert "a.md" not in world.visible()
+
+    world.serve(script)
+    no_bug(world)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_survey_beside_a_search_for_a_lost_answer(make: Callable[[int], ServiceWorld], seed: int) -> None:
+    """A survey and a pass that look for the same upload at the same time find one collection, and no double."""
+    world = make(seed)
+
+    async def script(service: Service) -> None:
+        await service.rest()
+        world.emulator.faults.add("reset_after", match="localFile", times=1)
+        reached = service.point("ledger.upload_unknown.after")
+        service.save("n.md", text("n"))
+        await reached
+        await service.engine.ledger.commit("audit", remote.ask_for_survey)
+        service.runner.look()
+        await service.quiet()
+
+    world.serve(script)
+    no_bug(world)
+    assert rows(
+        world, "select count(*) from revisions r join documents d on d.id = r.document where path = 'n.md'"
+    ) == [(1,)]
+    converged(world)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_surveys_while_everything_is_under_way(make: Callable[[int], ServiceWorld], seed: int) -> None:
+    """Surveys during uploads, flips, retirements and deletions find nothing strange: no finding, no double, no loss."""
+    world = make(seed)
+    world.source = replace(world.source, delete=DeletePolicy(max_count=50, max_percent=100.0, grace=0.0))
+
+    async def script(service: Service) -> None:
+        await service.rest()
+        for version in range(2, 6):
+            for name in "abc":
+                service.save(f"{name}.md", text(name, version))
+            service.save(f"n{version}.md", text(f"n{version}"))
+            if version > 3:
+                service.remove(f"n{version - 2}.md")
+            for _ in range(4):
+                await service.engine.ledger.commit("audit", remote.ask_for_survey)
+                service.runner.look()
+                await asyncio.sleep(world.dice.random() * 0.3)
+        await service.quiet()
+
+    world.serve(script)
+    no_bug(world)
+    assert rows(world, "select kind, path, message from findings") == []
+    converged(world)
+
+
+# ---------------------------------------------------------------- claims by themselves
+
+KEY = DocumentKey("docs", "a.md")
+OTHER = DocumentKey("docs", "b.md")
+OLD, NEW = Content("old", ""), Content("new", "")
+
+
+def test_a_claim_is_of_one() -> None:
+    """The second pass is refused; equal content disturbs nobody, other content is told to the first one."""
+    claims = Claims()
+    assert claims.take(KEY, "first", OLD)
+    assert not claims.take(KEY, "second", OLD)
+    assert not claims.newer(KEY).is_set()  # type: ignore[union-attr]
+    assert not claims.take(KEY, "second", NEW)
+    assert claims.newer(KEY).is_set()  # type: ignore[union-attr]
+    assert claims.take(KEY, "first", NEW)
+
+
+def test_only_the_owner_frees() -> None:
+    """Whoever does not hold a claim cannot give it back; news is passed on once it is free."""
+    told: list[DocumentKey] = []
+    claims = Claims(freed=told.append)
+    claims.take(KEY, "first", OLD)
+    claims.free(KEY, "second")
+    assert claims.keys() == [KEY]
+    claims.take(KEY, "second", NEW)
+    claims.free(KEY, "first")
+    assert (claims.keys(), told) == ([], [KEY])
+    claims.take(KEY, "first", OLD)
+    claims.free(KEY, "first")
+    assert told == [KEY]
+
+
+def test_a_quiet_claim_disturbs_nobody() -> None:
+    """Work that can wait takes a document only when it is free, and the owner hears nothing of it."""
+    claims = Claims()
+    claims.take(KEY, "first", OLD)
+    assert not claims.hold(KEY, "second")
+    assert not claims.newer(KEY).is_set()  # type: ignore[union-attr]
+    assert claims.hold(KEY, "first")
+    assert claims.hold(OTHER, "second")
+
+
+def test_a_new_plan_gives_back_what_it_does_not_need() -> None:
+    """Claims of an earlier plan go, those of others stay."""
+    claims = Claims()
+    claims.take(KEY, "first", OLD)
+    claims.take(OTHER, "first", OLD)
+    claims.keep("first", {OTHER})
+    claims.keep("second", set())
+    assert claims.keys() == [OTHER]
+
+
+def test_what_is_waited_for() -> None:
+    """A pass waits for what others began before it and for what they refused it, and for nothing that vanishes."""
+
+    async def go() -> None:
+        claims = Claims()
+        claims.take(KEY, "earlier", OLD)
+        claims.take(DocumentKey("docs", "gone.md"), "earlier", None, vanished=True)
+        claims.take(DocumentKey("more", "a.md"), "earlier", OLD)
+        claims.begin("me")
+        claims.take(OTHER, "later", OLD)
+        assert await asyncio.wait_for(claims.settled("me", "nothing", ()), 1) == (0, "")
+        waits = asyncio.ensure_future(claims.settled("me", "docs", ()))
+        await asyncio.sleep(0)
+        assert not waits.done()
+        claims.free(KEY, "earlier", "it failed")
+        assert await waits == (1, "it failed")
+        waits = asyncio.ensure_future(claims.settled("me", "docs", {OTHER}))
+        await asyncio.sleep(0)
+        assert not waits.done()
+        claims.end("later")
+        assert await waits == (1, "its pass ended")
+
+    asyncio.run(go())
+
+
+def test_a_person_gets_the_document() -> None:
+    """A person's decision waits until the document is free, and the pass that has it hears so."""
+
+    async def go() -> None:
+        claims = Claims()
+        claims.take(KEY, "pass", OLD)
+        waits = asyncio.ensure_future(claims.wrest(KEY, "person"))
+        await asyncio.sleep(0)
+        assert claims.newer(KEY).is_set()  # type: ignore[union-attr]
+        assert not waits.done()
+        claims.free(KEY, "pass")
+        await waits
+        assert not claims.take(KEY, "pass", OLD)
+
+    asyncio.run(go())
