@@ -251,11 +251,12 @@ class Daemon:
             stopping = self._stop.is_set()
             if stopping:
                 self.heart.stopping(waits)
-            log.info(
-                "service.stopping" if stopping else "service.reloading",
-                waits_for=len(keys),
-                documents=[f"{key.source}/{key.path}" for key in keys[:_NAMED]],
-            )
+            if keys or stopping:
+                log.info(
+                    "service.stopping" if stopping else "service.reloading",
+                    waits_for=len(keys),
+                    documents=[f"{key.source}/{key.path}" for key in keys[:_NAMED]],
+                )
             await asyncio.wait({running}, timeout=min(_SAY_EVERY, max(deadline - loop.time(), 0.0)))
         if not running.done():
             log.warning("service.cut", documents=len(assembly.engine.under_way()))
