@@ -222,7 +222,7 @@ def test_a_day_in_the_life(watched: tuple[Site, Relay, Any]) -> None:
         assert 403 == person.ask("POST", "/act", {"kind": "pause"})[0]
         assert 403 == person.ask("POST", "/login", {"token": "guessed"})[0]
         assert (303, "/") == person.ask("POST", "/login", {"token": TOKEN})[:2]
-        assert "until `syncd resume`" in person.press(kind="pause")
+        assert "until <code>syncd resume</code>" in person.press(kind="pause")
         assert "Paused" in page()
         assert 1 == metrics(service)["syncd_paused[]"]
         assert 200 == service.get("/readyz")[0]
