@@ -173,7 +173,7 @@ class Tree:
                 return
 
     def hush(self) -> None:
-        """Tell nothing any more; the watches go with the descriptor."""
+        """Tell nothing any more, and wait for nobody; the watches go with the descriptor."""
         self._open = False
 
     def close(self) -> None:
@@ -239,6 +239,8 @@ class Tree:
 
     def on_watch_deleted(self, wd: Number) -> None:
         """The kernel has dropped a watch: its directory is gone."""
+        if not self._open:
+            return  # without the lock: the thread that has it may hang, which is why all is given up
         with self._lock:
             self._id_of.pop(wd, None)
             path = self._path_of.pop(wd, None)

@@ -349,6 +349,28 @@ def test_a_real_overflow_is_told(root: Path) -> None:
         check_hears_everywhere(watch)
 
 
+def test_building_again_mends_whatever_was_missed(root: Path) -> None:
+    """After lost events the tree is what the disk is: folders that came, went, moved, or took another's place."""
+    for path in ("a/x/deep", "b/y", "c/z", "d"):
+        (root / path).mkdir(parents=True)
+    with watching(root, read=False) as watch:
+        (root / "a").rename(root.parent / "away")
+        (root / "a" / "x" / "new").mkdir(parents=True)
+        (root / "b").rename(root / "d" / "b")
+        (root / "c").rename(root / "e")
+        (root / "b").mkdir()
+        (root / "e" / "z").rename(root / "c")
+        shutil.rmtree(root / "d" / "b" / "y")
+        all_read = threading.Event()
+        watch.descriptor.drop = lambda event: not (event.name == b"end.md" and all_read.set())
+        watch.read()
+        (root / "end.md").touch()
+        assert all_read.wait(PATIENCE)
+        watch.tree.build()
+        watch.descriptor.drop = lambda _event: False
+        check_hears_everywhere(watch)
+
+
 # ------------------------------------------------------------ limits
 
 

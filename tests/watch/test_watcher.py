@@ -9,6 +9,7 @@ import shutil
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from watchdog.observers.inotify_c import Mask as WatchMask
 
 from syncd import watch
 from syncd.config import Source
-from syncd.ground import Ground
+from syncd.ground import Ground, look_at
 from syncd.inotify import Descriptor
 from syncd.watch import Watcher, WatchState
 
@@ -308,7 +309,8 @@ def test_no_watch_left_below_the_root(root: Path) -> None:
             await place.mode("events")
             looks = place.whole["docs"]
             await place.hears_everywhere()
-            assert looks == place.whole["docs"]  # no poll any more
+            await asyncio.sleep(0.1)  # ten polls, if there were any
+            assert looks == place.whole["docs"]
 
     run(main())
 
@@ -418,6 +420,38 @@ def test_a_thread_that_is_deaf(root: Path) -> None:
     run(main())
 
 
+def test_a_thread_that_hangs(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that does not come back from a directory, as on a dead share, is left to itself; a new one reads."""
+
+    async def main() -> None:
+        monkeypatch.setattr(watch, "_JOIN", 0.1)
+        place = Place(source(root), check_every=OFTEN)
+        await place.watcher.start()
+        hangs, go_on = threading.Event(), threading.Event()
+
+        def hang(path: bytes, _mask: int) -> None:
+            if path.endswith(b"/stuck"):
+                hangs.set()
+                go_on.wait()
+
+        try:
+            place.watcher._self_test = 0.05
+            place.prepare = lambda _descriptor: setattr(place.watcher, "_self_test", PATIENCE)
+            place.made[0].on_add = hang
+            (root / "stuck").mkdir()
+            assert await asyncio.to_thread(hangs.wait, PATIENCE)
+            await place.looked(0)
+            await place.hears_everywhere()
+            assert (2, True) == (len(place.made), place.made[0].is_alive())
+        finally:
+            go_on.set()
+            await place.watcher.stop()
+        place.made[0].join(PATIENCE)
+        assert ([], False) == (kernel_inodes(), place.made[0].is_alive())
+
+    run(main())
+
+
 def test_an_overflow(root: Path) -> None:
     """watchdog never tells of lost events; here all sources of the queue are looked at as a whole, and heard again."""
 
@@ -522,8 +556,17 @@ def test_a_root_that_is_a_file(scratch: Path) -> None:
     run(main())
 
 
-def test_a_root_that_is_made_anew(root: Path) -> None:
+def blind_to_inodes(path: str, mounts: str) -> Ground:
+    """As on a file system that gives a new directory the inode of the one that has just gone."""
+    ground = look_at(path, mounts)
+    return replace(ground, root=replace(ground.root, identity=ground.root.identity and (1, 1)))
+
+
+@pytest.mark.parametrize("same_inode", [False, True])
+def test_a_root_that_is_made_anew(root: Path, same_inode: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """watchdog hears nothing of a root that is made anew, perhaps with the same inode; here it is heard."""
+    if same_inode:
+        monkeypatch.setattr(watch, "look_at", blind_to_inodes)
 
     async def main() -> None:
         place = Place(source(root))
@@ -602,6 +645,9 @@ def test_a_root_behind_a_link_that_flips(scratch: Path, inner: str) -> None:
                 (scratch / old / inner / "sub" / "late.md").write_text("nobody should hear this")
                 await place.hears_everywhere()
                 assert "sub/late.md" not in place.heard["docs"]
+                link, real = place.roots["docs"], place.roots["docs"].resolve()
+                names = {scratch.stat().st_ino, real.parent.stat().st_ino}
+                assert {*inodes(link), *names} == set(kernel_inodes())
 
     run(main())
 
