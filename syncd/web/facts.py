@@ -24,6 +24,7 @@ QUALITY_DAYS = 30
 MOST_QUARANTINED = 100  # that are shown with their remedy
 _RECENT = 15
 _REST = 4.0  # so many times what a reading took, until the next one begins: at most a fifth of a core
+_LONGEST_REST = 2.0  # seconds: somebody waits
 _REST_OF_HISTORY = 50.0  # the same for the proofs of a month, which change slowly
 
 
@@ -57,7 +58,7 @@ class Shared(Generic[T]):
                 return await self._read()
             finally:
                 ended = self._clock()
-                self._not_before = ended + _REST * (ended - began)
+                self._not_before = ended + min(_REST * (ended - began), _LONGEST_REST)
 
 
 @dataclass(frozen=True, slots=True)
