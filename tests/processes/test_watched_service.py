@@ -213,6 +213,10 @@ def test_a_day_in_the_life(watched: tuple[Site, Relay, Any]) -> None:
         assert 1 == found["syncd_errors_total[('kind', 'empty')]"]
         assert 1 == found["syncd_server_up[]"]
 
+        where = service.address.removeprefix("http://")
+        assert site.run("healthcheck", "--json", code=0, SYNCD_HTTP__LISTEN=where).json["healthy"] is True
+        assert site.run("healthcheck", "--ready", code=0, SYNCD_HTTP__LISTEN=where).out
+
         # Nothing can be done without the token, and everything with it.
         assert 403 == service.get("/api/v1/pause", b"")[0]
         assert (
