@@ -232,7 +232,8 @@ class Watcher:
         try:
             tree.build()
         except (FileNotFoundError, NotADirectoryError):
-            inbox.check(name)  # it went away this moment
+            tree.close()
+            watched.tree = None  # it went away this moment, which is heard
             return ""
         except OSError as error:
             return refusal(error) if is_limit(error) else f"cannot be watched: {error.strerror or error}"
@@ -336,19 +337,10 @@ class Watcher:
         elif self.states[name].mode == "events":
             if watched.tree is not None and not asked:
                 if not await _in_thread(watched.tree.hears, self._self_test):
-                    await self._unheard(watched)
+                    await self._start_over("nothing was heard any more")
                     return
                 await _in_thread(watched.tree.catch_up)
             self._by_events(watched)
-
-    async def _unheard(self, watched: _Watched) -> None:
-        """Tell a root that went away this moment from a thread that reads and is deaf."""
-        now = await _in_thread(self._stands_on, watched)
-        reason = self._fault(watched, now)
-        if reason:
-            await self._rebuild(watched, reason)
-        else:
-            await self._start_over("nothing was heard any more")
 
     async def _rebuild(self, watched: _Watched, reason: str) -> None:
         """Set the watches of a source again; what was missed meanwhile is for a look at everything."""

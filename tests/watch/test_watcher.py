@@ -22,6 +22,7 @@ from syncd import watch
 from syncd.config import Source
 from syncd.ground import Ground, look_at
 from syncd.inotify import Descriptor
+from syncd.roots import Root, resolve
 from syncd.watch import Watcher, WatchState
 
 NOWHERE = "/dev/root / ext4 rw 0 0\n"
@@ -360,6 +361,35 @@ def test_a_system_without_inotify(root: Path) -> None:
     run(main())
 
 
+def test_folders_that_cannot_be_watched(root: Path) -> None:
+    """They are counted in the reason, no ground for polling, and tried again by the periodic check."""
+
+    async def main() -> None:
+        at = os.open(root, os.O_RDONLY)
+        for _ in range(17):  # 17 x 251 bytes: longer than a path may be
+            os.mkdir("d" * 250, dir_fd=at)
+            at, above = os.open("d" * 250, os.O_RDONLY, dir_fd=at), at
+            os.close(above)
+        os.close(at)
+        place = Place(source(root), check_every=OFTEN)
+        async with watched(place):
+            assert "inotify on ext4; 1 folder cannot be watched" == place.watcher.states["docs"].reason
+            place.made[0].drop = lambda event: event.name == b"late"
+            (root / "late" / "deep").mkdir(parents=True)
+            await place.hears("fence.md")
+            tree = place.watcher._watched["docs"].tree
+            assert tree is not None
+            tree._deaf.add("late")  # as if it could not have been read
+            await place.until(lambda: "late" in place.heard["docs"], "it is watched at last")
+            (root / "late" / "deep" / "a.md").touch()
+            await place.until(lambda: "late/deep/a.md" in place.heard["docs"], "and all below it")
+            (root / ("d" * 250)).rename(root / "short")
+            await place.mode("events", "ext4")
+            await place.until(lambda: place.watcher.states["docs"].reason == "inotify on ext4", "none is left")
+
+    run(main())
+
+
 # ------------------------------------------------------------ threads that die, queues that overflow
 
 
@@ -597,6 +627,29 @@ def test_a_root_that_vanishes_and_comes_back(root: Path) -> None:
             await place.hears_everywhere()
             assert not is_covered("a/old.md", place.heard["docs"])
             assert set(inodes(away)).isdisjoint(kernel_inodes())
+
+    run(main())
+
+
+def test_a_root_that_goes_while_it_is_found(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A root that is there when it is looked for, and gone when it is to be watched, is waited for."""
+    found: list[str] = []
+
+    def goes(path: str) -> Root:
+        answer = resolve(path)
+        if not found:
+            shutil.rmtree(root)
+        found.append(path)
+        return answer
+
+    async def main() -> None:
+        monkeypatch.setattr(watch, "resolve", goes)
+        place = Place(source(root))
+        async with watched(place):
+            await place.mode("events", "not there yet")
+            root.mkdir()
+            await place.until(lambda: "not there" not in place.watcher.states["docs"].reason, "it is there")
+            await place.hears_everywhere()
 
     run(main())
 
