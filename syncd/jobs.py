@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,10 @@ class Jobs:
         ledger, kept = self.runner.engine.ledger, self.config.ledger
         now = self.runner.engine.now()
         window = max((source.delete.window for source in self.config.sources), default=0.0)
-        gone = await ledger.commit("pruned", lambda db: upkeep.prune(db, now, kept.history, window))
+        portion = partial(upkeep.prune, now=now, history=kept.history, window=window)
+        gone = 0
+        while went := await ledger.commit("pruned", portion, durable=False):
+            gone += went
         sound = await self.run(upkeep.compact, ledger.path)
         copy: Path | None = None
         if sound != "ok":

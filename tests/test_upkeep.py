@@ -61,6 +61,21 @@ def test_history_goes_by_age(ledger: Ledger, table: str, insert: str) -> None:
     assert 0 == prune(ledger)
 
 
+def test_in_portions(ledger: Ledger) -> None:
+    """Much history goes in portions, the oldest ones of each table as well as in one go, and then there is no more."""
+    for number in range(10):
+        ledger.conn.execute("insert into events (at, source, path, event) values (?, 's', 'a', 'e')", (number,))
+        ledger.conn.execute("insert into proofs (revision, at, passed) values ('r', ?, ?)", (number, number > 3))
+    portions = []
+    while not portions or portions[-1]:
+        with ledger.transaction("prune") as conn:
+            portions.append(upkeep.prune(conn, NOW, HISTORY, WINDOW, most=4))
+
+    assert [8, 8, 2, 0] == portions
+    assert 0 == count(ledger, "events")
+    assert [(4.0,), (9.0,)] == ledger.conn.execute("select at from proofs order by at").fetchall()
+
+
 def test_what_stands_is_never_pruned(ledger: Ledger) -> None:
     """Open findings, holds and open requests stay, however old."""
     conn = ledger.conn

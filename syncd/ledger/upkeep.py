@@ -10,34 +10,42 @@ from pathlib import Path
 from syncd.ledger import records
 from syncd.ledger.store import Ledger
 
+PORTION = 2000  # rows of a table that are forgotten in one transaction
 _REQUESTS_KEPT = 7 * 86400.0  # seconds; answered requests are of no use for longer
+_NEITHER_FIRST_NOR_NEWEST = (
+    "exists (select 1 from proofs n where n.revision = proofs.revision and n.id > proofs.id) and (passed = 0"
+    " or exists (select 1 from proofs f where f.revision = proofs.revision and f.passed = 1 and f.id < proofs.id))"
+)
 
 
-def prune(conn: sqlite3.Connection, now: float, history: float, window: float) -> int:
-    """Forget what happened longer than ``history`` seconds ago; returns how many rows went.
+def prune(conn: sqlite3.Connection, now: float, history: float, window: float, most: int = PORTION) -> int:
+    """Forget some of what happened longer than ``history`` seconds ago; returns how many rows went.
+
+    Called again until nothing is left to forget: in one go years of history would keep the event loop for seconds.
 
     The newest proof of a revision stays as long as the revision does: what serves keeps its evidence, and the
-    firewall's base (rule 15) is read from the first one, which therefore stays too.
+    firewall's base (rule 15) is read from the first one that was passed, which therefore stays too.
 
     Args:
         conn: of the engine, in a transaction.
         now: seconds since the epoch.
         history: seconds.
         window: seconds in which the firewall counts deletions; what it counts is not forgotten.
+        most: rows of each table.
     """
     before = now - history
-    gone = conn.execute("delete from events where at < ?", (before,)).rowcount
-    gone += conn.execute(
-        "delete from proofs where at < ? and id not in (select max(id) from proofs group by revision)"
-        " and id not in (select min(id) from proofs where passed = 1 group by revision)",
-        (before,),
-    ).rowcount
-    gone += conn.execute("delete from runs where at < ?", (before,)).rowcount
-    gone += conn.execute("delete from deletions where at < ?", (min(before, now - window),)).rowcount
-    gone += conn.execute("delete from releases where at < ?", (now - records.RELEASE_LIFETIME,)).rowcount
-    gone += conn.execute("delete from findings where resolved_at < ?", (before,)).rowcount
-    gone += conn.execute("delete from requests where done_at < ?", (now - _REQUESTS_KEPT,)).rowcount
-    return gone
+    gone = 0
+    for table, condition, moment in (
+        ("events", "at < ?", before),
+        ("proofs", f"at < ? and {_NEITHER_FIRST_NOR_NEWEST}", before),
+        ("runs", "at < ?", before),
+        ("deletions", "at < ?", min(before, now - window)),
+        ("findings", "resolved_at < ?", before),
+        ("requests", "done_at < ?", now - _REQUESTS_KEPT),
+    ):
+        some = f"select id from {table} where {condition} limit ?"
+        gone += conn.execute(f"delete from {table} where id in ({some})", (moment, most)).rowcount
+    return gone + conn.execute("delete from releases where at < ?", (now - records.RELEASE_LIFETIME,)).rowcount
 
 
 def compact(path: Path) -> str:
