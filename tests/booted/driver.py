@@ -390,8 +390,10 @@ def the_key_may_be_named_in_the_configuration() -> None:
 def a_missing_key_is_named() -> None:
     """Without the key's file the service says which file it misses."""
     KEY_FILE.rename(ETC / "away")
-    _fails_for_good("78", str(KEY_FILE))
-    (ETC / "away").rename(KEY_FILE)
+    try:
+        _fails_for_good("78", str(KEY_FILE))
+    finally:
+        (ETC / "away").rename(KEY_FILE)
 
 
 def wrong_usage_is_not_retried() -> None:
