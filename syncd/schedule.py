@@ -41,6 +41,13 @@ class _Trigger(BaseTrigger):  # type: ignore[misc]
         return datetime.fromtimestamp(at + self._jitter(), UTC)
 
 
+class _Executor(AsyncIOExecutor):  # type: ignore[misc]
+    """Runs pokes, which are over in no time: cancelling one at the end would be logged as an error."""
+
+    def shutdown(self, wait: bool = True) -> None:
+        """What was begun ends by itself; a poke does nothing any more after ``Scheduler.stop``."""
+
+
 class Scheduler:
     """The jobs of one configuration.
 
@@ -67,10 +74,11 @@ class Scheduler:
         self._draw = rng or random.Random()  # noqa: S311 - spreads load, no secret
         self._jitter = schedule.jitter
         self._timer: asyncio.TimerHandle | None = None
+        self._stopped = False
         self._timings = {name: Timing(getattr(schedule, name), schedule.timezone) for name in JOBS}
         self._scheduler = AsyncIOScheduler(
             timezone=UTC,
-            executors={"default": AsyncIOExecutor()},
+            executors={"default": _Executor()},
             # A late run still runs, several missed ones are one, and nothing overlaps itself.
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
         )
@@ -98,6 +106,7 @@ class Scheduler:
 
     def stop(self) -> None:
         """End; nothing fires any more."""
+        self._stopped = True
         if self._timer is not None:
             self._timer.cancel()
         if self._scheduler.running:
@@ -105,7 +114,8 @@ class Scheduler:
 
     async def _poke(self, name: str) -> None:
         # A coroutine runs on the event loop; a plain function would go to a thread.
-        self._fire(name)
+        if not self._stopped:
+            self._fire(name)
 
     def _draw_jitter(self) -> float:
         return self._draw.uniform(0.0, self._jitter)

@@ -214,7 +214,7 @@ def test_jitter(play: Play) -> None:
     assert max(late) - min(late) > 60
 
 
-def test_nothing_fires_after_the_stop(play: Play) -> None:
+def test_nothing_fires_after_the_stop(play: Play, caplog: pytest.LogCaptureFixture) -> None:
     """A stop holds at once, also for what is due at that very moment, and leaves no timer behind."""
     wall = Wall("2026-11-27 12:00")
     run = Run(wall, scan="10s")
@@ -227,6 +227,7 @@ def test_nothing_fires_after_the_stop(play: Play) -> None:
         run.scheduler.stop()
         await asyncio.sleep(HOUR)
         assert (1, 1) == (before, len(run.fired))
+        assert [] == caplog.records
         assert [] == [timer for timer in wall.loop._scheduled if not timer.cancelled()]  # type: ignore[attr-defined]
 
     play(wall, main)
