@@ -612,18 +612,22 @@ def test_a_root_that_is_made_anew(root: Path, same_inode: bool, monkeypatch: pyt
     run(main())
 
 
-def test_a_root_that_vanishes_and_comes_back(root: Path) -> None:
+def test_a_root_that_vanishes_and_comes_back(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A root that is renamed away is no longer told of; what takes its place is."""
 
     async def main() -> None:
         away = root.parent / "away"
+        notes = Notes(monkeypatch)
         place = Place(source(root))
         async with watched(place):
             root.rename(away)
             await place.mode("events", "not there yet")
             (away / "a" / "old.md").touch()
+            await place.looked(0)
+            assert "the folder is gone" == notes.rows[0][1]["reason"]
             (root / "sub").mkdir(parents=True)
             await place.until(lambda: "not there" not in place.watcher.states["docs"].reason, "it is there again")
+            assert "the folder is another one now" == notes.rows[1][1]["reason"]
             await place.hears_everywhere()
             assert not is_covered("a/old.md", place.heard["docs"])
             assert set(inodes(away)).isdisjoint(kernel_inodes())
@@ -746,6 +750,28 @@ def test_checks_at_rest_tell_nothing(root: Path) -> None:
                 await opened.wait()
             assert ({"docs": 0, "other": 0}, 2, 1) == (place.whole, len(place.changes), len(place.made))
             await place.hears_everywhere()
+
+    run(main())
+
+
+def test_a_root_that_never_rests_keeps_no_check_away(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often something happens to one root, the periodic check of everything comes in its time."""
+
+    async def main() -> None:
+        monkeypatch.setattr(watch, "_BREATH", 0.01)
+        place = Place(source(root), source(root / "a", "other"), check_every=0.3)
+        async with watched(place):
+            probed = threading.Event()
+
+            def opened(path: bytes, mask: int) -> None:
+                if path == os.fsencode(root / "a") and mask & InotifyConstants.IN_OPEN:
+                    probed.set()
+
+            place.made[0].on_add = opened
+            async with asyncio.timeout(PATIENCE):
+                while not probed.is_set():
+                    place.watcher._post.check("docs")
+                    await asyncio.sleep(0.01)  # how restless the root is
 
     run(main())
 
