@@ -150,9 +150,8 @@ class Uploading:
         tools, revision = self.tools, action.revision
         source = tools.sources[action.key.source]
         folder = source.folder_of(action.key.path)
-        async with (
-            tools.uploads
-        ):  # a survey that ran beside it would find the same collection, and take it for a double
+        # A survey that ran beside it would find the same collection, and take it for a double.
+        async with tools.uploads:
             tools.admit()
             now = entries.revision(tools.ledger.conn, revision.id)
             if now is None or now.state is not State.UPLOADING:
