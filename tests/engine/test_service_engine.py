@@ -15,7 +15,7 @@ from service_world import Service, ServiceWorld
 from texts import text
 
 from syncd.errors import LedgerError
-from syncd.ledger import requests
+from syncd.ledger import remote, requests
 from syncd.models import DeletePolicy, DocumentKey
 from syncd.running import FEW_AT_ONCE
 
@@ -254,7 +254,8 @@ def test_a_claim_of_an_earlier_round_does_not_last(world: ServiceWorld) -> None:
         slow(world, "z.md")
         world.write("z.md", text("z"))
         world.write("a.md", text("a", 2))
-        # The first request of a new life: the dataset is bound and surveyed, then the plan is made again.
+        # A survey is due: the dataset is bound and looked through, then the plan is made again.
+        await service.engine.ledger.commit("audit", remote.ask_for_survey)
         reached = service.point("http.dataset.before")
         service.runner.look()
         await reached
@@ -281,11 +282,17 @@ def test_an_outage(world: ServiceWorld) -> None:
 
     async def script(service: Service) -> None:
         await service.rest()
+        service.save("a.md", text("a", 2))  # the dataset is known from here on
+        await service.rest()
         began = world.now()
         fault = world.emulator.faults.add("html_502", match="", times=-1)
-        for number in range(20):
-            service.save(f"n{number}.md", text(f"n{number}"))
+        burst = [f"n{number}.md" for number in range(12)]
+        for name in burst:
+            service.save(name, text(name), hint=False)
+        service.hint(*burst)
+        for number in range(8):
             await asyncio.sleep(0.5)
+            service.save(f"d{number}/n.md", text(f"d{number}"))
         await asyncio.sleep(600.0)
         seen = [r for r in world.requests() if r.at >= began]
         looks = [r.at for r in seen if r.path.endswith("getInitData")]
@@ -293,9 +300,9 @@ def test_an_outage(world: ServiceWorld) -> None:
         assert max(gaps) <= 15.2
         assert min(gaps[6:]) >= 14.8
         assert sorted(gaps[:5]) == gaps[:5]
-        # Nothing else is sent: the first failures, and then the looks alone.
+        # Nothing else is sent: the uploads whose turn it was fail, and then there are the looks alone.
         others = [r for r in seen if not r.path.endswith("getInitData")]
-        assert len(others) <= 4, [r.path for r in others]
+        assert len(others) <= 2 * 4, [r.path for r in others]
         assert service.runner.gate.closed
         world.emulator.faults.remove(fault.id)
         await asyncio.sleep(16.0)
@@ -672,3 +679,50 @@ def test_a_stop_while_many_are_under_way(world: ServiceWorld, moment: str) -> No
     no_bug(world)
     assert uploads(world) == 14 + 4 + 12
     converged(world)
+
+
+def test_a_file_that_was_being_written_is_seen_after_a_crash(world: ServiceWorld) -> None:
+    """A look that found a file not at rest yet leaves nothing behind that hides it from the looks of the next life."""
+    world.source = replace(world.source, settle=2.0)
+    served(world)
+
+    async def dies(service: Service) -> None:
+        await service.rest()
+        passes = len(service.ears.passes)
+        service.save("n.md", text("n"), hint=False)
+        await asyncio.sleep(1.0)
+        service.runner.look()
+        await service.until(lambda: len(service.ears.passes) > passes)
+
+    world.serve(dies)
+    world.sleep(100)
+
+    async def goes_on(service: Service) -> None:
+        await service.quiet()
+
+    world.serve(goes_on)
+    no_bug(world)
+    assert world.states()["n.md"] == "verified"
+    converged(world)
+
+
+def test_an_upload_that_arrives_after_its_file_became_a_folder(world: ServiceWorld) -> None:
+    """An upload that was given up since its file cannot be read any more is looked for, should it arrive late."""
+    served(world)
+
+    async def script(service: Service) -> None:
+        await service.rest()
+        world.emulator.faults.add("late_effect", match="localFile", seconds=45.0)
+        reached = service.point("ledger.upload_unknown.after")
+        service.save("n.md", text("n"))
+        await reached
+        await asyncio.sleep(20.0)
+        world.remove("n.md")
+        service.save("n.md/inner.md", text("inner"), hint=False)  # the event is lost, so the pass goes on
+        await service.rest()
+        await asyncio.sleep(700.0)
+        await service.quiet()
+
+    world.serve(script)
+    no_bug(world)
+    converged(world, failing=("n.md",))

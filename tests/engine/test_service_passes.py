@@ -14,6 +14,7 @@ from service_world import Service, ServiceWorld
 from texts import text
 
 from syncd.claims import Claims
+from syncd.errors import Unavailable
 from syncd.ledger import Ledger, remote
 from syncd.models import Content, DeletePolicy, DocumentKey
 
@@ -98,6 +99,24 @@ def test_news_of_a_claimed_document_is_looked_at_when_it_is_free(world: ServiceW
         service.runner.look()
         await service.serves("a.md", text("a", 3))
         assert world.now() - began < 10.0
+        await service.quiet()
+
+    world.serve(script)
+    no_bug(world)
+    converged(world)
+
+
+def test_news_of_a_document_that_a_person_holds_is_not_forgotten(world: ServiceWorld) -> None:
+    """A save that comes while a person's decision is carried out is looked at afterwards, without a further event."""
+
+    async def script(service: Service) -> None:
+        await service.rest()
+        async with service.engine.holding(DocumentKey("docs", "a.md")):
+            before = uploads(world)
+            service.save("a.md", text("a", 2))
+            await service.rest()
+            assert uploads(world) == before
+        await service.serves("a.md", text("a", 2))
         await service.quiet()
 
     world.serve(script)
@@ -191,6 +210,35 @@ def test_two_passes_take_away_no_more_than_one_may(world: ServiceWorld) -> None:
     retired = rows(world, "select count(*) from deletions")[0][0]
     held = len([path for path, state in world.states().items() if state == "held"])
     assert (retired, held) in ((2, 2), (0, 4))
+
+
+def test_what_comes_back_and_goes_again_counts_once_more(world: ServiceWorld) -> None:
+    """While a pass is about to take files away no other one does, even if those files come back meanwhile (law 4)."""
+    world.source = replace(world.source, delete=DeletePolicy(max_count=3, max_percent=100.0, grace=86400.0))
+
+    async def script(service: Service) -> None:
+        await service.rest()
+        service.save("f.md", text("f", 2))  # the dataset is known from here on
+        await service.rest()
+        fault = world.emulator.faults.add("html_502", match="", times=-1)
+        closed = asyncio.ensure_future(service.runner.gate.wait(Unavailable("it is away")))
+        await asyncio.sleep(1.0)
+        for gone, back in (("ab", ""), ("cde", "ab"), ("ab", "")):
+            for name in gone:
+                world.remove(f"{name}.md")
+            for name in back:
+                world.write(f"{name}.md", text(name))
+            service.runner.look()
+            await asyncio.sleep(1.0)
+        world.emulator.faults.remove(fault.id)
+        await closed
+        await service.quiet()
+
+    world.serve(script)
+    no_bug(world)
+    world.budget()
+    states = world.states()
+    assert {states[f"{name}.md"] for name in "abcde"} <= {"retired", "held"}
 
 
 @pytest.mark.parametrize("seed", range(6))
