@@ -794,6 +794,31 @@ def test_stop_while_everything_happens(root: Path) -> None:
     run(main())
 
 
+def test_stop_waits_for_what_is_under_way(root: Path) -> None:
+    """Nothing is closed under the hands of a thread that sets watches."""
+
+    async def main() -> None:
+        place = Place(source(root))
+        await place.watcher.start()
+        under_way, go_on = threading.Event(), threading.Event()
+
+        def slowly(_path: bytes, _mask: int) -> None:
+            under_way.set()
+            go_on.wait()
+
+        place.made[0].on_add = slowly
+        root.rename(root.parent / "away")  # the names that the root hangs on are watched anew
+        assert await asyncio.to_thread(under_way.wait, PATIENCE)
+        stopping = asyncio.ensure_future(place.watcher.stop())
+        await asyncio.wait({stopping}, timeout=0.2)  # time enough to close everything
+        assert (False, True) == (stopping.done(), place.made[0].should_keep_running())
+        go_on.set()
+        await stopping
+        assert ([], False) == (kernel_inodes(), place.made[0].is_alive())
+
+    run(main())
+
+
 def test_descriptors_are_given_back(root: Path) -> None:
     """Starting, breaking and stopping many times leaves no file descriptor open."""
 
