@@ -14,11 +14,11 @@ from service_story import tell
 from service_world import ServiceWorld
 
 ORDINARY = 36
-BLOCK = 9
+BLOCK = 4
 LONG = 4000
 
-# Each of these broke a law once: what hid a new file behind its folder's signature (62, 81), and an upload that
-# arrived after its document had become unreadable (198).
+# With these began what is tested on its own now: a new file hidden behind its folder's signature (62, 70, 81), and an
+# upload that arrived after its document had become unreadable (198).
 ONCE_BROKEN = (62, 70, 81, 198)
 
 
