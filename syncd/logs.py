@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from typing import Any, TextIO
 from urllib.parse import quote
 
+from syncd.lean import without
+
 MASK = "***"
 ROOT = "syncd"
 
@@ -44,7 +46,8 @@ def configure(level: int, json: bool | None = None, stream: TextIO | None = None
         stream: where the lines go; without a word stderr as it is now.
         secrets: texts that must never be written.
     """
-    import structlog
+    with without("rich"):
+        import structlog
 
     stream = stream or sys.stderr
     terminal = stream.isatty()

@@ -19,14 +19,16 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
-
 from syncd import errors, points
+from syncd.lean import without
 
 from .endpoints import Endpoint
 from .envelope import clean
 from .models import Stats
 from .network import proxy_for, tls_context, tls_flaw
+
+with without("rich", "pygments"):
+    import httpx
 
 _CONNECT = 10.0  # seconds for name, connection and TLS
 _KEEP_ALIVE = 4.0  # seconds; FastGPT closes idle connections after 5 (observed, section 12)
