@@ -14,7 +14,8 @@ from syncd.logs import get_logger
 from syncd.report.human import iso
 
 if TYPE_CHECKING:
-    from syncd.daemon import Assembly, Daemon
+    from syncd.assembly import Assembly
+    from syncd.daemon import Daemon
 
 log = get_logger(__name__)
 

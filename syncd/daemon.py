@@ -17,6 +17,7 @@ from typing import Any
 
 from syncd import __version__, points
 from syncd.answering import Answering
+from syncd.assembly import Assembly
 from syncd.backend import Backend
 from syncd.config import Config, Http
 from syncd.engine import Engine
@@ -40,18 +41,6 @@ log = get_logger(__name__)
 THREADS = 2  # for scans, hashes and conversions; more only make each other wait
 _NAMED = 5  # documents that are named while the service drains
 _SAY_EVERY = 5.0  # seconds between two words on what is waited for
-
-
-@dataclass(slots=True)
-class Assembly:
-    """What one configuration makes of the service."""
-
-    config: Config
-    engine: Engine
-    runner: Runner
-    watcher: Watcher
-    scheduler: Scheduler
-    notifier: Notifier
 
 
 @dataclass(slots=True)
@@ -350,28 +339,13 @@ class Daemon:
         }
         if assembly is None:
             return said
-        server = assembly.runner.server
-        return {
-            **said,
-            "watch": {
-                name: {"mode": state.mode, "reason": state.reason} for name, state in assembly.watcher.states.items()
-            },
-            "server": {
-                "state": "trouble" if server.message else "ok",
-                "message": server.message,
-                "hint": server.hint,
-                "since": iso(server.since),
-            },
-            "next": {name: iso(at) for name, at in assembly.scheduler.next_times().items()},
-            "schedule": assembly.scheduler.explain(),
-            "troubles": dict(assembly.runner.troubles),
-        }
+        return {**said, **assembly.description()}
 
     def healthy(self) -> bool:
         """Whether there is nothing that a person should hear of: asked before each dead-man ping."""
         assembly = self.assembly
         live, _ = self.heart.live()
-        return live and assembly is not None and not assembly.runner.server.message and not assembly.runner.troubles
+        return live and assembly is not None and assembly.well()
 
     def describe(self) -> None:
         """Write the description soon; a burst of changes is written once."""
@@ -394,22 +368,11 @@ class Daemon:
         assembly = self.assembly
         if assembly is None:
             return "starting"
-        runner = assembly.runner
-        under_way = len(assembly.engine.under_way())
         if self._stop.is_set():
             return "stopping"
         if self.refused is not None:
             return f"runs on; a new configuration was refused: {self.refused['problems'][0]}"
-        if runner.paused_since is not None:
-            return "paused until `syncd resume`"
-        if runner.server.message:
-            return f"waits for the FastGPT server: {runner.server.message}"
-        if runner.troubles:
-            return next(iter(runner.troubles.values()))
-        if under_way:
-            return f"works on {under_way} document{'s' if under_way != 1 else ''}"
-        sources = len(assembly.config.sources)
-        return f"watches {sources} source{'s' if sources != 1 else ''}"
+        return assembly.summary()
 
 
 async def _end(task: asyncio.Future[None], close: Callable[[], Any]) -> None:
