@@ -14,7 +14,6 @@ from laws import converged, foreign
 from service_world import Service, ServiceWorld
 from texts import text
 
-from syncd.ledger import requests
 from syncd.models import DeletePolicy
 
 REPLAY = "SYNCD_SERVICE_SEED={seed} python -m pytest tests/engine/test_service_simulation.py -k replay"
@@ -239,8 +238,7 @@ class Story:
         looking = asyncio.ensure_future(self._scans(service))
         beside: list[asyncio.Task[None]] = []
         try:
-            if requests.paused(service.engine.ledger.conn) is not None:
-                service.post("resume")
+            service.post("resume")  # a pause from before a crash, or one that was only asked for, is over
             while self.steps_left > 0:
                 self.steps_left -= 1
                 chance = dice.random()
