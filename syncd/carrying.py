@@ -103,8 +103,13 @@ class Carrier:
             raise failures[0]
 
     async def _relink(self, planned: list[Move]) -> None:
-        """Moves change the ledger at once, all of them in one transaction (rule 33)."""
-        linked = [m for m in planned if m.origin != m.key]
+        """Moves change the ledger at once, all of them in one transaction (rule 33).
+
+        The plan may be old by now, since it has waited for the server: a file that has come back, or has gone on to
+        another place, is left to the next round (rule 16).
+        """
+        exists = self.follower.exists
+        linked = [m for m in planned if m.origin != m.key and exists(m.key) and not exists(m.origin)]
         if not linked:
             return
         conn = self.tools.ledger.conn

@@ -145,6 +145,8 @@ class Follower:
             case Prove():
                 await applier.prove(step, entry, snapshot)
             case Restore():
+                if snapshot is not None and not self.exists(step.key):
+                    raise Gone("the file is gone again")  # the plan has waited for the server
                 await applier.restore(step)
             case Move():
                 await applier.move(step)

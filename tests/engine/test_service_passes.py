@@ -470,3 +470,67 @@ def test_a_person_gets_the_document() -> None:
         assert not claims.take(KEY, "pass", OLD)
 
     asyncio.run(go())
+
+
+# ---------------------------------------------------------------- plans that have waited
+
+
+@pytest.mark.parametrize("later", ["goes on", "comes back", "goes away"])
+def test_a_move_that_has_waited_for_the_server(world: ServiceWorld, later: str) -> None:
+    """A move that was planned before an outage is carried out only if the disk still says so afterwards (rule 16)."""
+    world.source = replace(world.source, delete=DeletePolicy(max_percent=100.0, grace=3600.0))
+    fault = world.emulator.faults.add("html_502", match="", times=-1)
+    world.write("b.md", text("b", 2))
+    world.rename("a.md", "sub/m.md")
+    before = uploads(world)
+
+    async def script(service: Service) -> None:
+        await service.until(lambda: service.runner.gate.closed)
+        if later == "comes back":
+            world.write("a.md", text("a"))
+            service.hint("a.md")
+        elif later == "goes on":
+            service.rename("sub/m.md", "n.md")
+        else:
+            service.remove("sub/m.md")
+        await asyncio.sleep(100.0)
+        world.emulator.faults.remove(fault.id)
+        await service.quiet()
+
+    world.serve(script)
+    no_bug(world)
+    shown = [event.event for event in world.emulator.timeline if event.metadata.get("syncd", {}).get("path") == "a.md"]
+    assert (shown[-1] == "hidden") == (later == "goes away")
+    assert uploads(world) - before == (2 if later == "comes back" else 1)
+    moved = rows(world, "select path, detail from events where event = 'moved'")
+    assert moved == ([("n.md", "from a.md")] if later == "goes on" else [])
+    converged(world)
+
+
+def test_a_file_that_was_back_for_a_moment(world: ServiceWorld) -> None:
+    """A version that was to be shown again before an outage stays hidden when its file has gone again meanwhile."""
+    world.source = replace(world.source, delete=DeletePolicy(max_percent=100.0, grace=86400.0))
+
+    async def removes(service: Service) -> None:
+        await service.rest()
+        service.remove("a.md")
+        await service.quiet()
+
+    world.serve(removes)
+    assert world.states()["a.md"] == "retired"
+    fault = world.emulator.faults.add("html_502", match="", times=-1)
+    world.write("a.md", text("a"))
+
+    async def script(service: Service) -> None:
+        await service.until(lambda: service.runner.gate.closed)
+        service.remove("a.md")
+        await asyncio.sleep(100.0)
+        world.emulator.faults.remove(fault.id)
+        await service.quiet()
+
+    world.serve(script)
+    no_bug(world)
+    assert world.states()["a.md"] == "retired"
+    events = [e.event for e in world.emulator.timeline if e.metadata.get("syncd", {}).get("path") == "a.md"]
+    assert events.count("shown") == 1
+    converged(world)

@@ -196,6 +196,7 @@ def relink(conn: sqlite3.Connection, moves: Iterable[tuple[Revision, int, Docume
             (target_id,),
         )
         forget_signature(conn, revision.document_id)
+        forget_signature(conn, target_id)
         event(conn, target_id, now, "moved", revision.id, f"from {origin.path}")
 
 
