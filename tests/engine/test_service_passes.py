@@ -507,7 +507,8 @@ def test_a_move_that_has_waited_for_the_server(world: ServiceWorld, later: str) 
     converged(world)
 
 
-def test_a_file_that_was_back_for_a_moment(world: ServiceWorld) -> None:
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_file_that_was_back_for_a_moment(world: ServiceWorld, version: int) -> None:
     """A version that was to be shown again before an outage stays hidden when its file has gone again meanwhile."""
     world.source = replace(world.source, delete=DeletePolicy(max_percent=100.0, grace=86400.0))
 
@@ -519,7 +520,7 @@ def test_a_file_that_was_back_for_a_moment(world: ServiceWorld) -> None:
     world.serve(removes)
     assert world.states()["a.md"] == "retired"
     fault = world.emulator.faults.add("html_502", match="", times=-1)
-    world.write("a.md", text("a"))
+    world.write("a.md", text("a", version))
 
     async def script(service: Service) -> None:
         await service.until(lambda: service.runner.gate.closed)
