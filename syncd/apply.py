@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from syncd.flipping import ADOPTED, ALONE, Flipping
 from syncd.ledger import moves
+from syncd.logs import get_logger
 from syncd.models import DocumentKey, LedgerEntry, QuarantineDocument, Revision
 from syncd.retiring import Retiring
 from syncd.uploading import LOOK_FOR, LOOKS, Uploading
@@ -26,6 +27,8 @@ __all__ = [
     "Tools",
     "Unproven",
 ]
+
+log = get_logger(__name__)
 
 
 class Applier:
@@ -52,6 +55,9 @@ class Applier:
             lambda db: moves.quarantine(db, entry.document_id, snapshot.content, problem, action.reason, tools.now()),
         )
         tools.progress.count("quarantined", action.key, f"{problem}: {action.reason}")
+        log.warning(
+            "document.quarantined", source=action.key.source, path=action.key.path, code=problem, error=action.reason
+        )
 
     async def withdraw(self, key: DocumentKey, candidate: Revision, old: Revision | None, reason: str) -> None:
         """Take a candidate out of its flip before it is given up or put off, so that no gap is left behind."""

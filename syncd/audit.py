@@ -70,7 +70,8 @@ class Auditor:
             sources: the sources that feed it.
             take: adopt also what no file matches (``adopt --take``).
         """
-        rows, paths = await self._list(dataset_id)
+        async with self._folders.alone():  # a folder that is made meanwhile would be forgotten, and made again
+            rows, paths = await self._list(dataset_id)
         chosen = {state.config.name: state for state in sources}
         conn = self._ledger.conn
         known = entries.known_collections(conn, dataset_id)

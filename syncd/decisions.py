@@ -8,7 +8,7 @@ from syncd.config import Config
 from syncd.engine import Engine
 from syncd.errors import SyncdError, UsageError
 from syncd.ledger import Ledger, entries, moves, records, remote, tree
-from syncd.models import DocumentKey, HoldReason
+from syncd.models import DocumentKey, HoldReason, Problem
 
 
 class NotPossible(SyncdError):
@@ -41,14 +41,16 @@ def retry(
     """Have quarantined and failing documents tried again by the next pass; returns how many.
 
     Args:
-        paths: documents, relative to their source; ``None`` means all that are quarantined or failing.
+        paths: documents, relative to their source; ``None`` means all that are quarantined or failing, but for those
+            that a person rolled back: who wants the newer version after all says so by name.
     """
     del now
     if paths is None:
         keys = [
             DocumentKey(row["source"], row["path"])
             for row in records.documents(ledger.conn, None if source is None else [source])
-            if row["quarantine"] is not None or row["next_try_at"] is not None
+            if (row["quarantine"] is not None and row["quarantine"] != Problem.ROLLED_BACK)
+            or row["next_try_at"] is not None
         ]
     else:
         keys = [locate(ledger, config, path, source) for path in paths]

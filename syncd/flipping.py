@@ -113,6 +113,12 @@ class Flipping:
         Returns:
             False when the old one was found gone.
         """
+        async with self.tools.folders.used():
+            return await self._show_in_place(source, key, revision, old)
+
+    async def _show_in_place(
+        self, source: SourceState, key: DocumentKey, revision: Revision, old: Revision | None
+    ) -> bool:
         tools = self.tools
         assert revision.collection_id is not None  # noqa: S101
         placement = source.policy.placement(key.path)

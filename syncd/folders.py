@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import posixpath
+from collections.abc import AsyncIterator, Callable
 
 from syncd.errors import OutcomeUnknown, RemoteMissing
 from syncd.fastgpt.client import Client
@@ -30,6 +31,37 @@ class Folders:
         self._shared = shared
         self._known: dict[tuple[str, str], str] = {}
         self._locks: dict[tuple[str, str], asyncio.Lock] = {}
+        self._users = 0
+        self._alone = False
+        self._changed = asyncio.Event()
+
+    @contextlib.asynccontextmanager
+    async def used(self) -> AsyncIterator[None]:
+        """While inside, no folder is removed: until the ledger knows what is put into one. Not to be nested."""
+        await self._until(lambda: not self._alone)
+        self._users += 1
+        try:
+            yield
+        finally:
+            self._users -= 1
+            self._changed.set()
+
+    @contextlib.asynccontextmanager
+    async def alone(self) -> AsyncIterator[None]:
+        """While inside, nobody is about to use a folder, or makes one; for who removes or lists them."""
+        await self._until(lambda: not self._alone)
+        self._alone = True
+        try:
+            await self._until(lambda: not self._users)
+            yield
+        finally:
+            self._alone = False
+            self._changed.set()
+
+    async def _until(self, so: Callable[[], bool]) -> None:
+        while not so():
+            self._changed.clear()
+            await self._changed.wait()
 
     def load(self, dataset_id: str, tree: dict[str, str]) -> None:
         """Take over what a listing of the whole dataset showed: path to collection id."""

@@ -74,9 +74,10 @@ class Looks:
         if known is not None:
             known.whole_at = at if known.whole_at is None else min(known.whole_at, at)
 
-    def whole_waits(self, source: str) -> bool:
-        """Whether a look at the whole source is asked for."""
-        return self._sources[source].whole_at is not None
+    def whole_waits(self, source: str, by: float | None = None) -> bool:
+        """Whether a look at the whole source is asked for, and due ``by`` then."""
+        at = self._sources[source].whole_at
+        return at is not None and (by is None or at <= by)
 
     def settle(self, now: float, stat: Callable[[str, str], Stat | None]) -> None:
         """Look once more at paths whose silence is over, and set those aside that have come to rest."""

@@ -131,14 +131,15 @@ class Retiring:
         tools, revision = self.tools, action.revision
         source = tools.sources[action.key.source]
         placement = source.policy.placement(action.key.path)
-        try:
-            await tools.place(source, action.key, revision)
-        except RemoteMissing:
-            await tools.ledger.commit(
-                "lost", lambda db: moves.lost(db, revision, tools.now(), "deleted by somebody else")
-            )
-            return
-        await tools.ledger.commit("moved", lambda db: moves.placed(db, revision, placement))
+        async with tools.folders.used():
+            try:
+                await tools.place(source, action.key, revision)
+            except RemoteMissing:
+                await tools.ledger.commit(
+                    "lost", lambda db: moves.lost(db, revision, tools.now(), "deleted by somebody else")
+                )
+                return
+            await tools.ledger.commit("moved", lambda db: moves.placed(db, revision, placement))
         tools.progress.count("moved", action.key)
         log.info("document.moved", **_named(action.key, revision))
 

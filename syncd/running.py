@@ -30,6 +30,10 @@ FEW_AT_ONCE = 48  # passes over a few paths that may run side by side; most of t
 WHOLE_AT_ONCE = 3  # passes over one whole source: one that works, one that waits for it, one that looks
 _AFTER_TROUBLE = 30.0  # seconds until a source that could not be served is tried again
 _AFTER_A_BUG = 60.0  # seconds until a source is looked at again after a fault of ours
+_AFTER_LEFT = (
+    2.0,
+    300.0,
+)  # seconds until a source is looked at again of which something was left, at first and at most
 _MAILBOX_EVERY = 0.5  # seconds between two glances at whether somebody wrote into the ledger
 _REMEMBERED = 100_000  # paths of which it is remembered when they were changed
 
@@ -92,6 +96,7 @@ class Runner:
     paused_since: float | None = None
     troubles: dict[str, str] = field(default_factory=dict)  # source -> why it cannot be served
     seen: set[str] = field(default_factory=set)  # sources that were looked at as a whole
+    left: dict[str, float] = field(default_factory=dict)  # source with work left -> pause before it was looked at again
     _active: dict[asyncio.Task[None], Look] = field(default_factory=dict)
     _others: set[asyncio.Task[None]] = field(default_factory=set)
     _answers: dict[asyncio.Task[None], int] = field(default_factory=dict)  # -> id of the request
@@ -282,8 +287,10 @@ class Runner:
         if source in outcome.troubles:
             self.troubles[source] = outcome.troubles[source]
             self.looks.whole(source, asyncio.get_running_loop().time() + _AFTER_TROUBLE)
-        elif whole:
-            self.troubles.pop(source, None)
+        else:
+            if whole:
+                self.troubles.pop(source, None)
+            self._look_at_what_is_left(source, outcome)
         did = {name: number for name, number in outcome.counts.items() if number and name not in ("unchanged", "held")}
         if did:
             at, seconds = self.engine.now(), outcome.timings["total"]
@@ -292,6 +299,22 @@ class Runner:
             )
             log.info("pass.done", source=source, whole=whole, seconds=seconds, **did)
         self.listener.passed([source], whole, outcome)
+
+    def _look_at_what_is_left(self, source: str, outcome: Outcome) -> None:
+        """What a pass could not finish, such as a vanished file that waited for another one's upload, is tried again.
+
+        Ever less often, as long as something is left.
+        """
+        if not any(one.key.source == source for one in outcome.waiting) and source not in {
+            key.source for key in outcome.unproven
+        }:
+            self.left.pop(source, None)
+            return
+        first, most = _AFTER_LEFT
+        pause = min(self.left.get(source, first / 2) * 2, most)
+        self.left[source] = pause
+        self.looks.whole(source, asyncio.get_running_loop().time() + pause)
+        self._poke.set()
 
     def _heard(self, event: str, key: DocumentKey, detail: str) -> None:
         self.listener.event(event, key, detail)

@@ -52,6 +52,15 @@ async def tidy(client: Client, ledger: Ledger, folders: Folders, source: str, no
 
 async def _look(client: Client, ledger: Ledger, folders: Folders, folder: MadeFolder, now: Callable[[], float]) -> bool:
     """One listing of one folder and what follows from it; returns whether the folder was removed."""
+    async with folders.alone():  # since the plan somebody may have begun to use it (rule 14)
+        if remote.folder_in_use(ledger.conn, folder):
+            return False
+        return await _look_alone(client, ledger, folders, folder, now)
+
+
+async def _look_alone(
+    client: Client, ledger: Ledger, folders: Folders, folder: MadeFolder, now: Callable[[], float]
+) -> bool:
     page = await client.collections(folder.dataset_id, folder.collection_id, page_size=1)
     if page.rows:
         await ledger.commit("folder_shared", lambda db: remote.give_up_folder(db, folder.source, folder.path))

@@ -39,14 +39,18 @@ class Uploading:
         """
         tools = self.tools
         source = tools.sources[action.key.source]
-        folder_id = await tools.folders.ensure(action.key.source, source.dataset_id, source.folder_of(action.key.path))
+        folder = source.folder_of(action.key.path)
         async with tools.uploads:
             tools.admit()
-            outgoing = await tools.prepare(source, action.snapshot)
-            revision = await tools.ledger.commit(
-                "upload_intent",
-                lambda db: moves.begin_upload(db, entry.document_id, action.snapshot, source.dataset_id, tools.now()),
-            )
+            async with tools.folders.used():
+                folder_id = await tools.folders.ensure(action.key.source, source.dataset_id, folder)
+                outgoing = await tools.prepare(source, action.snapshot)
+                revision = await tools.ledger.commit(
+                    "upload_intent",
+                    lambda db: moves.begin_upload(
+                        db, entry.document_id, action.snapshot, source.dataset_id, tools.now()
+                    ),
+                )
             tools.materials[revision.id] = Material.of(outgoing, action.key.path, source.config.training.mode)
             await self._send(source, action.key, revision, outgoing, folder_id)
 
@@ -172,9 +176,10 @@ class Uploading:
             await self._never_sent(revision)
             return
         outgoing = await tools.prepare(source, snapshot)
-        folder_id = await tools.folders.ensure(action.key.source, source.dataset_id, folder)
         async with tools.uploads:
             tools.admit()
+            async with tools.folders.used():
+                folder_id = await tools.folders.ensure(action.key.source, source.dataset_id, folder)
             attempt = await tools.ledger.commit("upload_again", lambda db: moves.send_again(db, revision, tools.now()))
             fresh = entries.revision(tools.ledger.conn, revision.id)
             assert fresh is not None and fresh.attempt == attempt  # noqa: S101

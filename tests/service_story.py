@@ -272,6 +272,9 @@ class Story:
             await service.rest()
             answer = await service.ask("retry")
             assert answer.exit_code == 0, answer
+            pinned = "select source, path from documents where quarantine = 'rolled-back'"
+            for source, path in service.engine.ledger.conn.execute(pinned).fetchall():
+                await service.ask("retry", source=source, paths=[path])  # a rollback is undone by name alone
             for source in service.engine.sources:
                 await service.ask("release", source=source, emptied=True)
             await service.rest()

@@ -160,10 +160,12 @@ class Service:
         return found
 
     def at_rest(self) -> bool:
-        """Whether nothing is under way and nothing is to be looked at, now or later."""
+        """Whether nothing is under way and nothing is to be looked at, now or later, but for what was left before."""
         runner = self.runner
-        looks = runner.looks
-        due = len(looks) or any(looks.whole_waits(name) for name in self.engine.sources)
+        looks, now = runner.looks, asyncio.get_running_loop().time()
+        due = len(looks) or any(
+            looks.whole_waits(name, None if name not in runner.left else now) for name in self.engine.sources
+        )
         return not (due or runner.busy or runner.gate.closed)
 
     async def rest(self, limit: float = LONGEST) -> None:

@@ -77,7 +77,9 @@ def _plain(path: str) -> str:
 def _within(given: str, names: Iterable[str]) -> list[DocumentKey]:
     if os.path.isabs(given):
         return []
-    return [DocumentKey(name, _plain(given)) for name in names]
+    plain, names = _plain(given), list(names)
+    named, _, rest = plain.partition("/")  # as search, plan and the log print it: SOURCE/PATH
+    return [DocumentKey(name, plain) for name in names] + [DocumentKey(name, rest) for name in names if name == named]
 
 
 def _on_disk(config: Config, given: str, names: Iterable[str]) -> list[DocumentKey]:

@@ -377,7 +377,10 @@ def _lock(path: Path) -> int:
     if not _try_lock(handle):
         holder = os.pread(handle, 200, 0).decode(errors="replace").strip() or "another process"
         os.close(handle)
-        raise BusyError(f"the ledger {path} is in use by {holder}", hint="wait until it has finished, or stop it")
+        raise BusyError(
+            f"the ledger {path} is in use by {holder}",
+            hint="a service does by itself what a pass would do, see `syncd status`; a pass ends soon: try again then",
+        )
     os.ftruncate(handle, 0)
     os.pwrite(handle, f"{own_name()}\n".encode(), 0)
     return handle

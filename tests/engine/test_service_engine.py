@@ -726,3 +726,42 @@ def test_an_upload_that_arrives_after_its_file_became_a_folder(world: ServiceWor
     world.serve(script)
     no_bug(world)
     converged(world, failing=("n.md",))
+
+
+def test_a_vanished_file_goes_soon_after_another_one_failed(world: ServiceWorld) -> None:
+    """What waited for a file that then failed is tried again by itself, not at the next scan (rule 17)."""
+    served(world)
+
+    async def script(service: Service) -> None:
+        await service.rest()
+        world.emulator.faults.add("train_error", match="x.md", times=1, stage="chunk")
+        service.save("x.md", text("x"))
+        service.remove("a.md")
+        await service.state("x.md", "quarantined")
+        began = world.now()
+        await service.until(lambda: "a.md" not in world.visible())
+        assert world.now() - began < 30.0
+
+    world.serve(script)
+    no_bug(world)
+
+
+def test_retry_of_everything_leaves_a_rollback_alone(world: ServiceWorld) -> None:
+    """A rolled-back document goes forward again only when it is named, or its file changes (rule 22)."""
+    served(world)
+
+    async def script(service: Service) -> None:
+        await service.rest()
+        service.save("a.md", text("a", 2))
+        await service.serves("a.md", text("a", 2))
+        await service.rest()
+        assert (await service.ask("rollback", path="a.md")).exit_code == 0
+        await service.quiet()
+        assert (await service.ask("retry")).values["count"] == 0
+        await service.quiet()
+        await service.serves("a.md", text("a"))
+        assert (await service.ask("retry", paths=["a.md"])).values["count"] == 1
+        await service.serves("a.md", text("a", 2))
+
+    world.serve(script)
+    no_bug(world)

@@ -312,6 +312,7 @@ def test_adoption_holds_back_what_other_passes_were_about_to_take(world: Service
         world.remove("a.md")
         service.runner.look()
         await service.state("z.md", "indexing")
+        service.runner.left["docs"] = 300.0  # so that no later pass takes it away meanwhile, which it may
         world.write("g.md", text("g"))
         await service.engine.ledger.commit("audit", remote.ask_for_survey)
         service.hint("g.md")
@@ -534,4 +535,37 @@ def test_a_file_that_was_back_for_a_moment(world: ServiceWorld, version: int) ->
     assert world.states()["a.md"] == "retired"
     events = [e.event for e in world.emulator.timeline if e.metadata.get("syncd", {}).get("path") == "a.md"]
     assert events.count("shown") == 1
+    converged(world)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_folder_that_is_used_again_is_not_removed(make: Callable[[int], ServiceWorld], seed: int) -> None:
+    """While one pass removes an emptied folder, no other one puts a document into it: it would go along (rule 14)."""
+    world = make(seed)
+    world.write("x/g.md", text("g"))
+    world.write("h.md", text("h"))
+
+    async def script(service: Service) -> None:
+        await service.rest()
+        service.rename("x/g.md", "g.md")
+        await service.rest()
+        await asyncio.sleep(31.0)  # the second look at the emptied folder is due
+        # Both wait for the server, and go on at the same moment.
+        fault = world.emulator.faults.add("html_502", match="", times=-1)
+        closed = asyncio.ensure_future(service.runner.gate.wait(Unavailable("it is away")))
+        await asyncio.sleep(1.0)
+        service.runner.look()
+        await asyncio.sleep(1.0)
+        for path in (["x/new.md"], ["x/y/new.md"], ["x/h.md"])[seed % 3]:
+            if path == "x/h.md":
+                service.rename("h.md", path)
+            else:
+                service.save(path, text(path))
+        await asyncio.sleep(1.0)
+        world.emulator.faults.remove(fault.id)
+        await closed
+        await service.quiet()
+
+    world.serve(script)
+    no_bug(world)
     converged(world)
