@@ -67,8 +67,11 @@ def test_every_line_is_a_known_event(tmp_path: Path) -> None:
         assert {"collection_id", "revision", "sha256", "bytes", "probes", "found", "worst_rank"} <= set(row)
         assert 1 == len(service.events("document.skipped"))
         os.utime(site.docs / "手册.md")  # touched: still the same
-        site.write("otters.md", "# Otters\n\nEverything about otters is different now, here in the far south.\n")
-        changed = service.wait_event("document.verified", 2, path="otters.md")
+        for number in range(2, 6):
+            site.write("otters.md", f"# Otters\n\nEverything about otters is different now, in the far south {number}.\n")
+            changed = service.wait_event("document.verified", number, path="otters.md")
+            if "seconds" in changed:  # a look for another reason may see a file before anybody says that it was saved
+                break
         assert changed["seconds"] >= changed["upload_to_proof"] >= 0
         assert changed["replaces"]
         assert 0 == service.end()
