@@ -68,7 +68,7 @@ def test_every_line_is_a_known_event(tmp_path: Path) -> None:
         assert 1 == len(service.events("document.skipped"))
         os.utime(site.docs / "手册.md")  # touched: still the same
         for number in range(2, 6):
-            site.write("otters.md", f"# Otters\n\nEverything about otters is different now, in the far south {number}.\n")
+            site.write("otters.md", f"# Otters\n\nEverything about otters is new in the south {number}.\n")
             changed = service.wait_event("document.verified", number, path="otters.md")
             if "seconds" in changed:  # a look for another reason may see a file before anybody says that it was saved
                 break
