@@ -13,7 +13,7 @@ import pytest
 from service_story import tell
 from service_world import ServiceWorld
 
-ORDINARY = 36
+ORDINARY = 24
 BLOCK = 4
 LONG = 4000
 
