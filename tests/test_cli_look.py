@@ -154,16 +154,17 @@ def test_a_path_in_two_sources_needs_the_source(tmp_path: Path) -> None:
     """Nothing is guessed."""
     site = Site(
         tmp_path,
-        extra=f'[[source]]\nname = "more"\npath = "more"\ndataset = "{tmp_path.name}-more"\nsettle = "0s"',
+        extra=f'[[source]]\nname = "more"\npath = "elsewhere"\ndataset = "{tmp_path.name}-more"\nsettle = "0s"',
     )
     site.fill(1)
-    (tmp_path / "more").mkdir()
-    (tmp_path / "more" / "otters.md").write_text("# Otters again\n\nThe same name, another folder, other words.\n")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "otters.md").write_text("# Otters again\n\nThe same name, another folder, other words.\n")
     site.run("sync", code=0)
 
     assert "--source" in site.run("history", "otters.md", code=2).err
     assert site.run("history", "otters.md", "--source", "more", "--json", code=0).json["source"] == "more"
     assert site.run("history", "docs/otters.md", "--json", code=0).json["source"] == "docs"
+    assert site.run("history", "more/otters.md", "--json", code=0).json["source"] == "more"  # as the output names it
 
 
 def test_search_shows_paths(tmp_path: Path) -> None:

@@ -74,6 +74,8 @@ def test_every_line_is_a_known_event(tmp_path: Path) -> None:
                 break
         assert changed["seconds"] >= changed["upload_to_proof"] >= 0
         assert changed["replaces"]
+        site.write("empty.md", "")
+        service.wait_event("document.quarantined", path="empty.md", code="empty")
         assert 0 == service.end()
 
     rows = [json.loads(line) for line in lines(service)]
