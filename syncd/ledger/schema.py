@@ -9,7 +9,7 @@ from __future__ import annotations
 from sqlite_utils import Database, Migrations
 
 APPLICATION_ID = 0x53594E43  # "SYNC", so that `file ledger.db` and we recognise it
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 migrations = Migrations("syncd")
 
@@ -24,6 +24,12 @@ def m001_initial(db: Database) -> None:
 def m002_service(db: Database) -> None:
     """What a service needs: requests of persons, the last runs of jobs, passes that did something."""
     _execute(db, _M002)
+
+
+@migrations(name="m003_proof")
+def m003_proof(db: Database) -> None:
+    """What a proof rests on, and what is counted."""
+    _execute(db, _M003)
 
 
 def _execute(db: Database, script: str) -> None:
@@ -251,4 +257,9 @@ create table runs (                         -- passes of the service that did so
 
 create index events_at on events (at);
 create index proofs_at on proofs (at);
+"""
+
+# One statement a change, each ended by a semicolon and a line end.
+_M003 = """
+alter table revisions add column sent_as integer not null default 1; -- how the text was sent, see convert
 """
