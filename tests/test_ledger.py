@@ -37,6 +37,23 @@ def test_every_older_ledger_opens(tmp_path: Path, version: int) -> None:
     assert schema.SCHEMA_VERSION == current
 
 
+@pytest.mark.parametrize("version", range(1, schema.SCHEMA_VERSION))
+def test_an_upgraded_ledger_is_like_a_new_one(tmp_path: Path, version: int) -> None:
+    """After its migrations an older ledger has the very columns, indexes and triggers that a new one has."""
+    restored(tmp_path / "old.db", version)
+    upgraded, new = Ledger(tmp_path / "old.db"), Ledger(tmp_path / "new.db")
+
+    def columns(ledger: Ledger) -> list[tuple[object, ...]]:
+        return ledger.conn.execute(
+            'select m.type, m.name, c.name, c.type, c."notnull", c.dflt_value from sqlite_master m'
+            " left join pragma_table_info(m.name) c on m.type = 'table' order by 1, 2, 3"
+        ).fetchall()
+
+    assert columns(new) == columns(upgraded)
+    upgraded.close()
+    new.close()
+
+
 def test_a_newer_ledger_is_refused(tmp_path: Path) -> None:
     """A ledger that a newer program wrote is left alone, and the message says so."""
     path = tmp_path / "ledger.db"

@@ -259,7 +259,13 @@ create index events_at on events (at);
 create index proofs_at on proofs (at);
 """
 
-# One statement a change, each ended by a semicolon and a line end.
+# One statement a change, each ended by a semicolon and a line end; what it is for stands above it.
 _M003 = """
-alter table revisions add column sent_as integer not null default 1; -- how the text was sent, see convert
+-- the way of sending, see `syncd.sending`
+alter table revisions add column sent_as integer not null default 1;
+-- a person wants what serves sent anew, in today's way, from this time on
+alter table revisions add column resend_at real;
+create index revisions_resend on revisions (resend_at) where resend_at is not null;
+-- JSON list of the collections that search gave instead, best first
+alter table probe_results add column instead text not null default '';
 """
