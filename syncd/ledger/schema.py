@@ -268,4 +268,18 @@ alter table revisions add column resend_at real;
 create index revisions_resend on revisions (resend_at) where resend_at is not null;
 -- JSON list of the collections that search gave instead, best first
 alter table probe_results add column instead text not null default '';
+-- why the source could not be served when it was last looked at; '' when it could
+alter table sources add column trouble text not null default '';
+-- names exactly what is held, so that exactly that can be released
+alter table holds add column id text not null default '';
+-- holds in each form that somebody may have seen; shown_at: when a person was shown it last
+create table hold_forms (
+    source text not null,
+    id text not null,
+    reason text not null,
+    at real not null,
+    shown_at real,
+    revisions text not null,
+    primary key (source, id)
+) strict, without rowid;
 """
