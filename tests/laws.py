@@ -7,7 +7,8 @@ import sqlite3
 from contextlib import closing
 from typing import Any, Protocol
 
-from world import EPOCH, World
+from lineage import Memory, gaps
+from world import World
 
 _BLANK = re.compile(r"[\s\ufeff]+")
 
@@ -117,36 +118,10 @@ class Watched(Protocol):
     """What ``no_gap`` asks of a world."""
 
     emulator: Any
-    verified: dict[tuple[str, str], set[float]]
-    let_go: dict[tuple[str, str], set[float]]
-    document_of: dict[str, tuple[str, str]]
+    memory: Memory
 
 
 def no_gap(world: Watched) -> None:
     """Check law 1 over all that has happened: once verified, a compared version is always visible."""
-    ready: set[str] = set()
-    visible: dict[tuple[str, str], set[str]] = {}
-    for index, event in enumerate(world.emulator.timeline):
-        marker = event.metadata.get("syncd")
-        if marker is None:
-            continue
-        key = world.document_of.get(event.collection_id, (marker["source"], marker["path"]))
-        mine = visible.setdefault(key, set())
-        match event.event:
-            case "created":
-                mine.add(event.collection_id)
-            case "shown":
-                mine.add(event.collection_id)
-                ready.add(event.collection_id)  # nothing is shown before its content was compared
-            case "hidden" | "deleted":
-                mine.discard(event.collection_id)
-        proofs = [at for at in world.verified.get(key, ()) if at < event.at]
-        if mine & ready or not proofs:
-            continue
-        gone = max((at for at in world.let_go.get(key, ()) if at <= event.at), default=0.0)
-        story = [
-            (round(e.at - EPOCH, 3), e.event, e.collection_id[-4:])
-            for e in world.emulator.timeline
-            if world.document_of.get(e.collection_id) == key
-        ]
-        assert gone >= max(proofs), f"a gap for {key[1]} at {event.at - EPOCH:.3f}, after event {index}: {story}"
+    found = next(gaps(world.emulator.timeline, world.memory), None)
+    assert found is None, f"a gap for {found}"

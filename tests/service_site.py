@@ -15,7 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from cli_site import Site, clean_environment
-from world_parts import remember
+from lineage import Memory
 
 PATIENCE = 30.0  # seconds for anything that should happen at once, on a machine that is busy with other tests
 _EVERY = 0.05
@@ -136,13 +136,11 @@ class Seen:
             if row["metadata"].get("syncd", {}).get("space") == site.space
         ]
         self.emulator = SimpleNamespace(timeline=[SimpleNamespace(**row) for row in rows])
-        self.verified: dict[tuple[str, str], set[float]] = {}
-        self.let_go: dict[tuple[str, str], set[float]] = {}
-        self.document_of: dict[str, tuple[str, str]] = {}
+        self.memory = Memory()
         for ledger in ledgers or (site.tmp / "ledger.db",):
-            remember(ledger, self.verified, self.let_go, self.document_of)
+            self.memory.remember(ledger)
         assert rows, "nothing happened on the server"
-        assert self.verified, "nothing was verified"
+        assert self.memory.proofs(), "nothing was verified"
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import exercised
-from laws import converged, foreign
+from laws import converged, foreign, no_gap
 from service_world import Service, ServiceWorld
 from texts import text
 
@@ -331,6 +331,7 @@ class Story:
             assert foreign(world) == strangers
         bugs = [text for name, text in world.logged if name == "bug"]
         assert bugs == [], bugs[0]
+        no_gap(world)
         converged(world)
         world.budget()
 

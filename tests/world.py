@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
-from world_parts import Crash, Transport, VirtualLoop, finish, remember
+from lineage import Memory
+from world_parts import Crash, Transport, VirtualLoop, finish
 
 from syncd import points
 from syncd.config import Config, FastGPT, Http, LedgerConfig, Schedule, Secret, Source
@@ -68,10 +69,7 @@ class World:
         self.events: list[tuple[str, str, str]] = []
         self._hook: Callable[[str], None] | None = None
         self.replaces = False  # for tests that run with and without an earlier version
-        # Of all ledgers this world has had: when documents were verified and let go, and whose a collection was.
-        self.verified: dict[tuple[str, str], set[float]] = {}
-        self.let_go: dict[tuple[str, str], set[float]] = {}
-        self.document_of: dict[str, tuple[str, str]] = {}
+        self.memory = Memory()  # of all ledgers this world has had
 
     # ------------------------------------------------------------ time and disk
 
@@ -156,7 +154,7 @@ class World:
 
     def _remember(self) -> None:
         """Keep what the checks of the laws need, whatever becomes of the ledger."""
-        remember(self.ledger_path, self.verified, self.let_go, self.document_of)
+        self.memory.remember(self.ledger_path)
 
     async def _run(self, body: Callable[[Engine], Coroutine[Any, Any, T]]) -> T:
         config = self.config()

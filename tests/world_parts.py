@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-import sqlite3
-from contextlib import closing, suppress
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -64,27 +61,3 @@ def finish(loop: VirtualLoop) -> None:
     if pending:
         loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
     loop.run_until_complete(loop.shutdown_asyncgens())
-
-
-def remember(
-    ledger: Path,
-    verified: dict[tuple[str, str], set[float]],
-    let_go: dict[tuple[str, str], set[float]],
-    document_of: dict[str, tuple[str, str]],
-) -> None:
-    """Add what a ledger knows for ``laws.no_gap``: when documents were verified and let go, whose a collection was."""
-    with suppress(Exception), closing(sqlite3.connect(f"file:{ledger}?mode=ro", uri=True)) as conn:
-        for source, path, at in conn.execute(
-            "select d.source, d.path, r.verified_at from revisions r join documents d on d.id = r.document"
-            " where r.verified_at is not null union select source, path, at from events where event = 'verified'"
-        ):
-            verified.setdefault((source, path), set()).add(at)
-        for source, path, at in conn.execute(
-            "select d.source, d.path, x.at from deletions x join documents d on d.id = x.document"
-        ):
-            let_go.setdefault((source, path), set()).add(at)
-        for collection_id, source, path in conn.execute(
-            "select r.collection_id, d.source, d.path from revisions r join documents d on d.id = r.document"
-            " where r.collection_id is not null"
-        ):
-            document_of[collection_id] = (source, path)

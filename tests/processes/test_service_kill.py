@@ -17,6 +17,7 @@ from service_site import Seen, Service, running, wait_until
 
 CHAOS = "429:0.02,500:0.03,reset:0.02,502:0.02"
 SITES = 4
+MANY = 200  # stories of the long run
 KILLS = int(os.environ.get("SYNCD_TEST_KILLS", "20")) // SITES
 CONVERGES = 150.0  # seconds; an upload with an unknown outcome alone is looked for over 30
 ORDINARY = 'max_percent = "100%"\ngrace = "1h"'
@@ -92,3 +93,20 @@ def test_a_killed_service_converges(tmp_path: Path, chaotic: Server) -> None:
     assert KILLS * SITES == kills
     exercised.add("kill -9 of the service, with files changing and a failing server", kills)
     exercised.add("faults by chance meanwhile", sum(chaotic.admin("faults")["struck"].values()))
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("block", range(MANY // SITES))
+def test_many_stories_of_kills(tmp_path: Path, block: int) -> None:
+    """The same for two hundred stories: what is seen once in a hundred of them is broken as well."""
+    process, server = start_server("--chaos", CHAOS, "--seed", str(block))
+    try:
+        with ThreadPoolExecutor(SITES) as pool:
+            seeds = range(1000 + block * SITES, 1000 + (block + 1) * SITES)
+            kills = sum(pool.map(lambda seed: survive(tmp_path / f"s{seed}", server, seed), seeds))
+    finally:
+        stop_server(process)
+
+    exercised.add("kill -9 of the service, with files changing and a failing server", kills)
+    exercised.add("stories of kills", SITES)
