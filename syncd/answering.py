@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from syncd import decisions
+from syncd import decisions, outdated
 from syncd.errors import UsageError
 from syncd.ledger import requests
 from syncd.running import Runner
@@ -76,11 +76,23 @@ def _sync(runner: Runner, given: Arguments) -> dict[str, Any]:
 
 def _retry(runner: Runner, given: Arguments) -> dict[str, Any]:
     engine, name = runner.engine, _source_of(runner, given)
+    if given.get("outdated"):
+        return _outdated(runner, name, int(given.get("per_minute") or outdated.PER_MINUTE))
     paths = given.get("paths") or None
     count = decisions.retry(engine.ledger, engine.config, paths, engine.now(), name)
     runner.look(name)
     noun = "document is" if count == 1 else "documents are"
     return {"count": count, "message": f"{count} {noun} tried again now" if count else "nothing to retry"}
+
+
+def _outdated(runner: Runner, name: str | None, per_minute: int) -> dict[str, Any]:
+    engine = runner.engine
+    sources = [source for source in engine.config.sources if name in (None, source.name)]
+    count = outdated.ask(engine.ledger, sources, engine.now(), per_minute)
+    runner.look(name)
+    noun = "document is" if count == 1 else "documents are"
+    said = f"{count} {noun} sent again now, {per_minute} a minute" if count else "nothing was sent in an older way"
+    return {"count": count, "message": said}
 
 
 def _release(runner: Runner, given: Arguments) -> dict[str, Any]:

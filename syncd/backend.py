@@ -59,7 +59,10 @@ class Backend:
         daemon = self._daemon
         paused = requests.paused(conn)
         said = {**service, "paused": None if paused is None else {"since": iso(paused)}}
-        return {"schema": "syncd.status/1", **standing.document(daemon.config, conn, daemon.ledger.id, said)}
+        return {
+            "schema": "syncd.status/1",
+            **standing.document(daemon.config, conn, daemon.ledger.id, said, look=False),
+        }
 
     def conn(self) -> sqlite3.Connection:
         """A connection for reading; the caller closes it."""

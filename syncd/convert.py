@@ -1,8 +1,7 @@
 """From a file to what is sent for it.
 
-Text formats go out as UTF-8 with a byte order mark, whatever they were: FastGPT guesses the encoding of stored files
-from their first 200 bytes and destroys all later non-ASCII text when these are ASCII; a mark prevents it (observed
-facts 1 and 25). Nothing else is changed: line ends, front matter and inner U+FEFF stay.
+Text formats go out as UTF-8 with a byte order mark, whatever they were, and text and Markdown with a line end behind
+it (``sending`` says why). Nothing else is changed: line ends, front matter and inner U+FEFF stay.
 Other formats travel byte for byte.
 
 Files of up to 8 MiB are read once and sent from memory; larger ones are streamed, and never stand in memory as a whole.
@@ -20,7 +19,7 @@ import tomllib
 from dataclasses import dataclass
 from functools import lru_cache
 
-from syncd import charset, stream
+from syncd import charset, sending, stream
 from syncd.errors import Permanent
 from syncd.extract import office_text
 from syncd.formats import TEXT_FORMATS, format_of, suffix_of
@@ -42,7 +41,10 @@ __all__ = [
 ]
 
 CONVERTER_VERSION = 1
-"""Raised when the same file would be sent with other bytes than before."""
+"""Part of the settings' hash: raised when everything of these formats must be sent again.
+
+A better way of sending does not need that; it is recorded beside the hash (``sending.WAY``).
+"""
 
 IN_MEMORY = 8 * 2**20
 """Largest file, in bytes, that is read into memory as a whole."""
@@ -77,7 +79,9 @@ class Outgoing:
     charset: str  # of the file; "" for binary formats
     body: Body
     sample: str = ""  # beginning, middle and end of a text too large for ``text``, for probes
-    text_length: int | None = None  # UTF-16 units of a txt or md text without its mark, as FastGPT counts rawTextLength
+    text_length: int | None = (
+        None  # UTF-16 units of a txt or md text as sent, without its mark: FastGPT's rawTextLength
+    )
 
 
 def prepare(
@@ -135,25 +139,30 @@ def _small(raw: bytes, sha256: str, encodings: tuple[str, ...], fmt: Format, nam
     if fmt is Format.HTML and charset.stated_charset(raw) not in ("", "utf-8"):
         text = charset.restate_charset(text)
         payload = text.encode("utf-8")
-    whole = charset.BOM + payload
+    whole = sending.head_of(fmt) + payload
     plain, weak = _plain(text, fmt)
-    length = utf16_length(text) if fmt in (Format.TEXT, Format.MARKDOWN) else None
+    length = _raw_length(fmt, utf16_length(text))
     return Outgoing(name, _TYPES[fmt], len(whole), sha256, plain, weak, codec, Body(whole), "", length)
 
 
 def _large(
     disk: str | bytes, path: str, sha256: str, encodings: tuple[str, ...], fmt: Format, name: str, size: int
 ) -> Outgoing:
-    seen = stream.survey(disk, size, encodings, html=fmt is Format.HTML)
+    seen = stream.survey(disk, size, encodings, html=fmt is Format.HTML, head=sending.head_of(fmt))
     if seen.sha256 != sha256:
         raise stream.changed(path)
     if seen.blank:
         raise _blank()
     body = Body(None, disk, path, sha256, seen.size, seen.plan)
     sample, _ = _plain(seen.sample, fmt)
-    length = seen.length if fmt in (Format.TEXT, Format.MARKDOWN) else None
+    length = _raw_length(fmt, seen.length)
     weak = f"too large to compare whole ({size // 2**20} MiB)"
     return Outgoing(name, _TYPES[fmt], seen.size, sha256, None, weak, seen.plan.codec, body, sample or "", length)
+
+
+def _raw_length(fmt: Format, length: int) -> int | None:
+    """Return FastGPT's ``rawTextLength`` of a text as it is sent: with the line end, without the mark."""
+    return length + len(sending.head_of(fmt)) - len(sending.MARK) if fmt in (Format.TEXT, Format.MARKDOWN) else None
 
 
 def _plain(text: str, fmt: Format) -> tuple[str | None, str]:

@@ -151,6 +151,8 @@ class Revision:
     weak: str = ""  # why the proof is weak; "" when it is not
     successor: RevisionId | None = None
     reprove: bool = False  # serving, but its proof leaned on something that is gone
+    sent_as: int = 1  # the way of sending, see ``sending.WAY``
+    resend_at: float | None = None  # a person wants it sent anew, in today's way, from then on
 
 
 @dataclass(frozen=True, slots=True)
@@ -404,6 +406,7 @@ class Marker:
     sha256: str
     settings: str
     v: int = 1
+    sent_as: int = 1  # the way of sending, see ``sending.WAY``; 1 before it was recorded
 
 
 # ---------------------------------------------------------------- policies that come from the configuration
@@ -425,7 +428,12 @@ class DeletePolicy:
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """How FastGPT cuts and trains; ``options`` are FastGPT's own names and values, sorted."""
+    """How FastGPT cuts and trains; ``options`` are FastGPT's own names and values, sorted.
+
+    ``implied`` are values that nobody stated. They are sent with what is sent anew, but are no part of the settings'
+    hash: a default that changes re-sends nothing.
+    """
 
     mode: str = "chunk"
     options: tuple[tuple[str, str | int | bool], ...] = field(default=())
+    implied: tuple[tuple[str, str | int | bool], ...] = field(default=())

@@ -22,7 +22,7 @@ from syncd.apply import SourceState
 from syncd.convert import settings_id
 from syncd.formats import DEFAULT_SUFFIXES
 from syncd.ignore import IGNORE_FILE, Rules
-from syncd.ledger import Ledger, entries, moves, records, remote, tree
+from syncd.ledger import Ledger, entries, moves, records, remote, resending, tree
 from syncd.models import (
     DocumentKey,
     FileSnapshot,
@@ -101,6 +101,9 @@ class Observer:
         """
         loop = asyncio.get_running_loop()
         began = loop.time()
+        if remember and resending.due(self._ledger.conn, state.config.name, self._now()):
+            now, name = self._now(), state.config.name
+            await self._ledger.commit("resend_due", lambda db: resending.wake_due(db, name, now), durable=False)
         result: ScanResult = await self._run(self._scan, state, stop)
         missing = result.missing
         if missing:

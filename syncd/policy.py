@@ -91,8 +91,10 @@ def decide(
     if given_up is not None and given_up.content == wanted:
         return None
 
-    # What serves is what the file says: only its proof or its place may be stale.
+    # What serves is what the file says: only its proof or its place may be stale, or the way in which it was sent.
     if serving is not None and serving.content == wanted:
+        if serving.resend_at is not None and serving.resend_at <= now:
+            return _later(entry, now) or Upload(key, "it was sent in an older way", snapshot=snapshot)
         if serving.reprove:
             return _later(entry, now) or Prove(key, "its proof leaned on a document that is gone", revision=serving)
         if serving.placed != policy.placement(key.path):

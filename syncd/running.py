@@ -17,7 +17,7 @@ from typing import Any
 from syncd.engine import Engine, Outcome
 from syncd.errors import LedgerError, ServerError, SyncdError
 from syncd.gate import Gate
-from syncd.ledger import entries, requests
+from syncd.ledger import entries, requests, resending
 from syncd.logs import get_logger
 from syncd.looks import Look, Looks
 from syncd.models import DocumentKey, Proof
@@ -34,6 +34,7 @@ _AFTER_LEFT = (
     2.0,
     300.0,
 )  # seconds until a source is looked at again of which something was left, at first and at most
+_LONGEST_WAIT = 300.0  # seconds until it is looked whether something is due, whatever the clock said
 _MAILBOX_EVERY = 0.5  # seconds between two glances at whether somebody wrote into the ledger
 _REMEMBERED = 100_000  # paths of which it is remembered when they were changed
 
@@ -290,6 +291,7 @@ class Runner:
         else:
             if whole:
                 self.troubles.pop(source, None)
+                self._look_when_due(source)
             self._look_at_what_is_left(source, outcome)
         did = {name: number for name, number in outcome.counts.items() if number and name not in ("unchanged", "held")}
         if did:
@@ -299,6 +301,14 @@ class Runner:
             )
             log.info("pass.done", source=source, whole=whole, seconds=seconds, **did)
         self.listener.passed([source], whole, outcome)
+
+    def _look_when_due(self, source: str) -> None:
+        """What a person has had sent anew, so many a minute, goes when it is due."""
+        at = resending.next_due(self.engine.ledger.conn, source)
+        if at is not None:
+            pause = min(max(at - self.engine.now(), 1.0), _LONGEST_WAIT)
+            self.looks.whole(source, asyncio.get_running_loop().time() + pause)
+            self._poke.set()
 
     def _look_at_what_is_left(self, source: str, outcome: Outcome) -> None:
         """What a pass could not finish, such as a vanished file that waited for another one's upload, is tried again.

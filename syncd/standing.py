@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from syncd import outdated
 from syncd.config import Config
 from syncd.ledger import records, remote, requests
 from syncd.ledger.store import holder
@@ -19,7 +20,12 @@ _NO_WATCH = {"mode": "off", "reason": "no service is running"}
 
 
 def document(
-    config: Config, conn: sqlite3.Connection | None, ledger_id: str | None, service: Mapping[str, Any]
+    config: Config,
+    conn: sqlite3.Connection | None,
+    ledger_id: str | None,
+    service: Mapping[str, Any],
+    *,
+    look: bool = True,
 ) -> dict[str, Any]:
     """Everything `syncd status` knows.
 
@@ -28,6 +34,7 @@ def document(
         conn: the ledger, for reading; ``None`` when there is none yet.
         ledger_id: the ledger's id.
         service: what the service says of itself (``of_service``).
+        look: read files where only their text tells whether they would gain from being sent again.
     """
     known = [] if conn is None else remote.source_names(conn)
     configured = {source.name: source for source in config.sources}
@@ -35,7 +42,7 @@ def document(
         "ledger": {"path": str(config.ledger.path), "id": ledger_id},
         "base_url": config.fastgpt.base_url,
         "service": dict(service),
-        "sources": [_source(name, configured, conn, service) for name in dict.fromkeys([*configured, *known])],
+        "sources": [_source(name, configured, conn, service, look) for name in dict.fromkeys([*configured, *known])],
         "findings": [] if conn is None else [{**f, "at": iso(f["at"])} for f in records.findings(conn)],
     }
 
@@ -61,12 +68,15 @@ def _has_requests(conn: sqlite3.Connection) -> bool:
 
 
 def _source(
-    name: str, configured: Mapping[str, Any], conn: sqlite3.Connection | None, service: Mapping[str, Any]
+    name: str, configured: Mapping[str, Any], conn: sqlite3.Connection | None, service: Mapping[str, Any], look: bool
 ) -> dict[str, Any]:
     source = configured.get(name)
     row = None if conn is None else remote.source(conn, name)
     counts = dict.fromkeys(STATES, 0)
     holds = []
+    older = outdated.Older()
+    if conn is not None and source is not None:
+        older = outdated.of_source(conn, source, look=look)
     if conn is not None:
         counts.update(records.counts_by_state(conn, name))
         holds = [hold_data(hold) for hold in records.holds(conn, name)]
@@ -83,6 +93,12 @@ def _source(
         "trouble": service.get("troubles", {}).get(name) if service.get("running") else None,
         "last_scan_at": iso(None if row is None else row.last_scan_at),
         "holds": holds,
+        "outdated": {
+            "count": older.number,
+            "on_their_way": older.asked,
+            "exact": older.exact,
+            "message": older.message,
+        },
     }
 
 

@@ -41,6 +41,7 @@ class TextPlan:
     codec: str
     skip: int  # length of the byte order mark of the file
     restate: bool  # the head of an HTML page must not state another charset
+    head: bytes = charset.BOM  # what is sent before it
 
 
 class Body:
@@ -101,7 +102,7 @@ def _sent(disk: DiskPath, plan: TextPlan | None, digest: hashlib._Hash) -> Itera
     if plan is None:
         yield from _raw(disk, BLOCK, digest)
         return
-    yield charset.BOM
+    yield plan.head
     for _, block in _text(disk, plan, digest):
         yield block
 
@@ -132,8 +133,10 @@ class Survey:
     sample: str  # beginning, middle and end
 
 
-def survey(disk: DiskPath, size: int, encodings: tuple[str, ...], *, html: bool) -> Survey:
+def survey(disk: DiskPath, size: int, encodings: tuple[str, ...], *, html: bool, head: bytes) -> Survey:
     """Read a large text once for each encoding that does not fit, and once with the one that does.
+
+    ``head`` is sent before it.
 
     Raises:
         charset.Undecodable: no encoding fits, or it is binary data.
@@ -141,27 +144,27 @@ def survey(disk: DiskPath, size: int, encodings: tuple[str, ...], *, html: bool)
     """
     descriptor = os.open(disk, os.O_RDONLY)
     try:
-        head = os.read(descriptor, _TRANSCODE)
+        begin = os.read(descriptor, _TRANSCODE)
     finally:
         os.close(descriptor)
-    skip, names = charset.candidates(head, encodings, html=html)
+    skip, names = charset.candidates(begin, encodings, html=html)
     refused = ""
     for name in names:
-        other = charset.refuse(head, name) if not skip else None
+        other = charset.refuse(begin, name) if not skip else None
         if other:
             refused = other
             continue
-        restate = html and charset.stated_charset(head) not in ("", "utf-8")
+        restate = html and charset.stated_charset(begin) not in ("", "utf-8")
         try:
-            return _survey(disk, size, TextPlan(name, skip, restate))
+            return _survey(disk, size, TextPlan(name, skip, restate, head))
         except (UnicodeError, LookupError):
             continue
-    raise charset.undecodable(head, names, refused)
+    raise charset.undecodable(begin, names, refused)
 
 
 def _survey(disk: DiskPath, size: int, plan: TextPlan) -> Survey:
     digest = hashlib.sha256()
-    sent, length, blank, done = len(charset.BOM), 0, True, 0
+    sent, length, blank, done = len(plan.head), 0, True, 0
     samples: list[str] = []
     tail = ""
     for text, block in _text(disk, plan, digest):

@@ -104,6 +104,7 @@ class Uploading:
             path=key.path,
             sha256=revision.content.sha256,
             settings=revision.content.settings,
+            sent_as=revision.sent_as,
         )
 
     # ------------------------------------------------------------ resume

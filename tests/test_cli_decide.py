@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import stat
+from contextlib import closing
 from pathlib import Path
 
 from cli_site import Site, server
@@ -41,6 +43,31 @@ def test_init_elsewhere_keeps_the_folder_it_was_told(tmp_path: Path) -> None:
     (tmp_path / "etc" / "fastgpt-api-key").write_text("fastgpt-key\n")
     loaded = config.load(tmp_path / "etc" / "syncd.toml", env={"HOME": str(tmp_path)})
     assert site.docs == loaded.sources[0].path
+
+
+def test_retry_outdated(tmp_path: Path) -> None:
+    """`status` says who would gain from being sent again, and `retry --outdated` has exactly these replaced."""
+    site = Site(tmp_path)
+    site.fill(1)
+    site.write("long.md", "# Title\n\n## Part\n\n" + "A sentence about the lighthouse of Travemünde. " * 40)
+    site.run("sync", code=0)
+    assert "older way" not in site.run("status", code=0).out
+    assert "nothing was sent in an older way" in site.run("retry", "--outdated", code=0).out
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as conn:
+        conn.execute("update revisions set sent_as = 1")
+        conn.commit()
+
+    said = " ".join(site.run("status", code=0).out.split())
+    assert "1 document was sent in an older way: their chunks lose the title" in said
+    assert "`syncd retry --outdated` re-sends" in said
+    row = site.run("status", "--json", code=0).json["sources"][0]["outdated"]
+    assert (1, 0, True) == (row["count"], row["on_their_way"], row["exact"])
+    site.run("retry", "--outdated", "long.md", code=2)
+    site.run("retry", "--per-minute", "3", code=2)
+    assert 1 == site.run("retry", "--outdated", "--json", code=0).json["count"]
+    assert "it was sent in an older way" in site.run("plan", code=0).out
+    assert 1 == site.run("sync", "--json", code=0).json["counts"]["replaced"]
+    assert 0 == site.run("status", "--json", code=0).json["sources"][0]["outdated"]["count"]
 
 
 def test_retry(tmp_path: Path) -> None:

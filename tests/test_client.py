@@ -7,13 +7,14 @@ import itertools
 import json
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from email.parser import BytesParser
 from email.policy import HTTP
 from typing import Any
 
 import httpx
 import pytest
-from scripted_server import BASE, KEY, Server, call, no, ok, upload
+from scripted_server import BASE, KEY, MARKER, Server, call, no, ok, upload
 
 from syncd import errors
 from syncd.fastgpt.client import Client
@@ -194,6 +195,18 @@ def test_training_options_go_along(options: Any, mode: str | None) -> None:
     assert sent["trainingType"] == "qa"
     assert sent.get("chunkSettingMode") == mode  # without it FastGPT ignores the size (observed fact 15)
     assert {name: sent[name] for name, _ in options} == dict(options)
+
+
+def test_implied_options_go_along_below_stated_ones() -> None:
+    """What nobody stated is sent as well, unless a person says otherwise; the way of sending stands in the marker."""
+    implied = (("chunkSplitMode", "paragraph"),)
+    server = Server(*[ok({"collectionId": "c1"})] * 2)
+    for options in ((("chunkSize", 512),), (("chunkSplitMode", "size"),)):
+        training = Training("chunk", options, implied)
+        call(server, lambda c, training=training: upload(c, training=training, marker=replace(MARKER, sent_as=2)))
+    first, second = (json.loads(parts(seen)[0].get_payload()) for seen in server.seen)
+    assert (first["chunkSplitMode"], second["chunkSplitMode"]) == ("paragraph", "size")
+    assert first["metadata"]["syncd"]["sent_as"] == 2
 
 
 @pytest.mark.parametrize("name", ["", "100%.md", "a%2", "a%zz", 'a".md', "a\\b", "a\r\nb", "请假.md", "a\x7f", "a%"])

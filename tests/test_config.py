@@ -303,6 +303,37 @@ def test_any_chunk_setting_makes_the_mode_custom(line: str, custom: bool, folder
 
 
 @pytest.mark.parametrize(
+    ("lines", "implied"),
+    [
+        ("chunk_size = 500", True),
+        ("index_size = 256", True),
+        ('chunk_splitter = "#"', True),
+        ("paragraph_chunk_deep = 3", True),
+        ('chunk_trigger_type = "maxSize"', True),
+        ('chunk_size = 500\nchunk_split_mode = "size"', False),
+        ('chunk_split_mode = "char"', False),
+        ('chunk_split_mode = "paragraph"', False),
+        ("auto_indexes = true", False),
+        ("", False),
+    ],
+)
+def test_custom_settings_imply_paragraphs(lines: str, implied: bool, folder: Path) -> None:
+    """Custom settings without a split mode would cut without regard to headings; what a person says stands (R3)."""
+    training = _load(folder, _source(f"[source.training]\n{lines}")).sources[0].training
+    assert training.implied == ((("chunkSplitMode", "paragraph"),) if implied else ())
+    assert ("chunkSplitMode", "paragraph") not in training.options or "paragraph" in lines
+
+
+@pytest.mark.parametrize(("mode", "warned"), [("size", True), ("char", False), ("paragraph", False)])
+def test_cutting_by_size_is_warned_about(mode: str, warned: bool, folder: Path) -> None:
+    """`check` names the line of a split mode that cuts without regard to headings (R3)."""
+    text = _source(f'[source.training]\nchunk_split_mode = "{mode}"')
+    line = text.split("\n").index(f'chunk_split_mode = "{mode}"') + 1
+    warnings = _load(folder, text).warnings
+    assert [w.startswith(f"{folder}/config.toml:{line}: ") and "headings" in w for w in warnings] == [True] * warned
+
+
+@pytest.mark.parametrize(
     ("written", "base_url"),
     [
         ("http://localhost:3000", "http://localhost:3000/api"),

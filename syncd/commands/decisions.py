@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from syncd.commands import TABLE
 from syncd.commands.base import Command, chosen_sources, globals_of
+
+if TYPE_CHECKING:
+    from syncd.config import Config
+    from syncd.report import Report
 
 _SOURCE = click.option("--source", metavar="NAME", help="The source, when several have such a path.")
 
@@ -13,9 +19,18 @@ _SOURCE = click.option("--source", metavar="NAME", help="The source, when severa
 @click.command("retry", cls=Command, help=TABLE["retry"].help)
 @click.argument("paths", metavar="[PATH]...", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="All that are quarantined or failing, as without a PATH.")
+@click.option("--outdated", is_flag=True, help="Send again what was sent in an older way and would gain by today's.")
+@click.option("--per-minute", type=click.IntRange(1), metavar="N", help="With --outdated: so many at a time.")
 @_SOURCE
 @click.pass_context
-def retry(ctx: click.Context, paths: tuple[str, ...], everything: bool, source: str | None) -> None:
+def retry(
+    ctx: click.Context,
+    paths: tuple[str, ...],
+    everything: bool,
+    outdated: bool,
+    per_minute: int | None,
+    source: str | None,
+) -> None:
     """The next pass tries them again."""
     import time
 
@@ -29,9 +44,16 @@ def retry(ctx: click.Context, paths: tuple[str, ...], everything: bool, source: 
 
     if paths and everything:
         raise UsageError("name documents or give --all, not both", hint="`syncd ls --state quarantined` lists them")
+    if outdated and (paths or everything):
+        raise UsageError("--outdated chooses the documents itself", hint="`syncd status` says how many there are")
+    if per_minute is not None and not outdated:
+        raise UsageError("--per-minute belongs to --outdated", hint="`syncd retry --help` shows both")
     given = globals_of(ctx)
     config = given.load()
     chosen_sources(config, [source] if source else [])
+    if outdated:
+        given.show(_outdated(config, source, per_minute))
+        return
     groups: dict[str | None, list[str] | None] = {source: None}
     if paths:
         with ledger_if_any(config) as known:
@@ -50,6 +72,34 @@ def retry(ctx: click.Context, paths: tuple[str, ...], everything: bool, source: 
             ledger.close()
     said = f"{count(number, 'document')} will be tried again {when}" if number else "nothing to retry"
     given.show(Report("retry", {"count": number}, (Lines((said,)),)))
+
+
+def _outdated(config: Config, source: str | None, per_minute: int | None) -> Report:
+    """Have the documents sent anew that were sent in an older way: by the service bit by bit, else all of them."""
+    import time
+
+    from syncd import outdated
+    from syncd.commands.asking import ask
+    from syncd.ledger import Ledger
+    from syncd.report import Lines, Report
+    from syncd.report.human import count
+
+    rate = per_minute or outdated.PER_MINUTE
+    answer = ask(config, "retry", {"outdated": True, "per_minute": rate, "source": source})
+    if answer is not None:
+        number, when = answer["count"], f"by the service, {rate} a minute"
+    else:
+        when = "by the next `syncd sync`"
+        if per_minute is not None:
+            when = f"by `syncd sync`, which takes those that are due: {per_minute} now, and as many in each minute"
+        ledger = Ledger(config.ledger.path)
+        try:
+            sources = [one for one in config.sources if source in (None, one.name)]
+            number = outdated.ask(ledger, sources, time.time(), per_minute)
+        finally:
+            ledger.close()
+    said = f"{count(number, 'document')} will be sent again {when}" if number else "nothing was sent in an older way"
+    return Report("retry", {"count": number}, (Lines((said,)),))
 
 
 @click.command("release", cls=Command, help=TABLE["release"].help)

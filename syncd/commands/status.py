@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from syncd.report import Report
 
 
+_RESENDS = "`syncd retry --outdated` re-sends them, each replaced without a gap"
+
+
 @click.command("status", cls=Command, help=TABLE["status"].help)
 @click.pass_context
 def status(ctx: click.Context) -> None:
@@ -53,6 +56,11 @@ def report(config: Config, ledger: Ledger | None) -> Report:
     parts += [Finding(Level.ERROR, "source", row["trouble"]) for row in rows if row["trouble"]]
     parts += [
         Finding(Level.WARNING, f["kind"], f"{f['source']}/{f['path']}: {f['message']}") for f in document["findings"]
+    ]
+    parts += [
+        Finding(Level.INFO, "outdated", f"{row['name']}: {row['outdated']['message']}", _RESENDS)
+        for row in rows
+        if row["outdated"]["count"]
     ]
     if ledger is None:
         parts.append(Lines(("nothing was synchronised yet; `syncd plan` shows what `syncd sync` would do",)))

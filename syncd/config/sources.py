@@ -83,14 +83,24 @@ class Sources:
     def _training(self, given: Table, where: Where, label: str) -> Training:
         mode = given.pop("mode", "chunk")
         options: dict[str, str | int | bool] = {camel(key): value for key, value in given.items()}
+        implied: tuple[tuple[str, str], ...] = ()
         if CUSTOM_CHUNKS & given.keys():
             options["chunkSettingMode"] = "custom"
+            if "chunk_split_mode" not in given:
+                # Without a split mode FastGPT would cut without regard to headings (retrieval.md R3).
+                implied = (("chunkSplitMode", "paragraph"),)
+        if given.get("chunk_split_mode") == "size":
+            self._document.warn(
+                (*where, "training", "chunk_split_mode"),
+                f'{label} [source.training]: chunk_split_mode = "size" cuts without regard to headings, and search '
+                'finds less; "paragraph" keeps each chunk under its headings',
+            )
         if "qa_prompt" in given and mode != "qa":
             self._document.warn(
                 (*where, "training", "qa_prompt"),
                 f'{label} [source.training]: "qa_prompt" has no effect unless mode = "qa"',
             )
-        return Training(mode, tuple(sorted(options.items())))
+        return Training(mode, tuple(sorted(options.items())), implied)
 
     def _check_names(self, stated: list[Table]) -> None:
         first: dict[object, int] = {}

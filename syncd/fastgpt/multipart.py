@@ -42,6 +42,7 @@ def marker_fields(marker: Marker) -> dict[str, str | int]:
         "path": marker.path,
         "sha256": marker.sha256,
         "settings": marker.settings,
+        **({"sent_as": marker.sent_as} if marker.sent_as != 1 else {}),
     }
 
 
@@ -66,7 +67,7 @@ class Envelope:
         if not _SAFE_NAME.fullmatch(filename):
             raise ValueError(f"not a percent-encoded file name: {filename!r}")
         own = {"syncd": marker_fields(marker)}
-        options = dict(training.options)
+        options = dict(training.implied) | dict(training.options)
         if not _CUSTOM.isdisjoint(options):
             options.setdefault("chunkSettingMode", "custom")
         data = {

@@ -166,7 +166,8 @@ def marker(metadata: dict[str, Any]) -> Marker | None:
     }
     if not (texts["space"] and texts["revision"]):
         return None  # without these it proves nothing
-    return Marker(v=found["v"] if _is(found.get("v"), int) else 1, **texts)
+    version, way = (found[name] if _is(found.get(name), int) else 1 for name in ("v", "sent_as"))
+    return Marker(v=version, sent_as=way, **texts)
 
 
 def collection(endpoint: str, data: object) -> tuple[Collection, bool]:

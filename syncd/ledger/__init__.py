@@ -2,7 +2,7 @@
 
 ``store`` opens the file and commits, ``schema`` holds its tables, ``tree`` remembers the disk, ``entries`` reads
 documents and revisions, ``moves`` changes them, ``remote`` remembers folders and strangers on the server,
-``records`` keeps holds, proofs, history and what the reports read.
+``records`` keeps holds, proofs, history and what the reports read, ``resending`` what was sent in an older way.
 """
 
 from syncd.ledger.store import Ledger

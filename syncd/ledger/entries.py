@@ -21,7 +21,8 @@ from syncd.models import (
 
 _REVISION = (
     "id, document, sha256, settings, state, attempt, dataset_id, collection_id, placed, flip, visible, created_at, "
-    "sent_at, absences, verified_at, retired_at, delete_after, delete_sent, reason, weak, successor, reprove"
+    "sent_at, absences, verified_at, retired_at, delete_after, delete_sent, reason, weak, successor, reprove, "
+    "sent_as, resend_at"
 )
 _DOCUMENT = (
     "id, source, path, sha256, gone, quarantine, quarantine_message, quarantine_sha256, quarantine_settings, "
@@ -54,6 +55,8 @@ def revision_of(row: Sequence[object]) -> Revision:
         weak=str(row[19]),
         successor=None if row[20] is None else RevisionId(str(row[20])),
         reprove=bool(row[21]),
+        sent_as=row[22],  # type: ignore[arg-type]
+        resend_at=row[23],  # type: ignore[arg-type]
     )
 
 

@@ -239,8 +239,8 @@ def adopt(
     retired = state is State.RETIRED
     conn.execute(
         "insert into revisions (id, document, sha256, settings, state, attempt, dataset_id, collection_id, placed,"
-        " flip, visible, created_at, retired_at, delete_after, reason)"
-        " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " flip, visible, created_at, retired_at, delete_after, reason, sent_as)"
+        " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             revision_id,
             document_id,
@@ -257,6 +257,7 @@ def adopt(
             now if retired else None,
             now + grace if retired else None,
             "adopted",
+            marker.sent_as,
         ),
     )
     conn.execute("update documents set at_rest = 0 where id = ?", (document_id,))

@@ -6,6 +6,9 @@ spells them are BLOBs (``os.fsencode``), since a file name need not be valid UTF
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+
 from sqlite_utils import Database, Migrations
 
 APPLICATION_ID = 0x53594E43  # "SYNC", so that `file ledger.db` and we recognise it
@@ -30,6 +33,32 @@ def m002_service(db: Database) -> None:
 def m003_proof(db: Database) -> None:
     """What a proof rests on, and what is counted."""
     _execute(db, _M003)
+
+
+def bridge(conn: sqlite3.Connection) -> None:
+    """Let a connection that only reads an older ledger see it as a newer one would be, without changing the file.
+
+    What is missing stands in temporary views and tables with the defaults that the migrations would give.
+    """
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as model:
+        migrations.apply(Database(model, execute_plugins=False))
+        wanted = dict(model.execute("select name, sql from sqlite_master where type = 'table'").fetchall())
+        columns = {name: _columns(model, name) for name in wanted}
+    for name, sql in wanted.items():
+        there = _columns(conn, name)
+        missing = [f"{default} as {column}" for column, default in columns[name].items() if column not in there]
+        if not there:
+            conn.execute(
+                sql.replace("create table", "create temp table", 1).replace("CREATE TABLE", "create temp table", 1)
+            )
+        elif missing:
+            conn.execute(f"create temp view {name} as select *, {', '.join(missing)} from main.{name}")
+
+
+def _columns(conn: sqlite3.Connection, table: str) -> dict[str, str]:
+    """The columns of a table and their defaults, as SQL."""
+    rows = conn.execute("select name, coalesce(dflt_value, 'null') from pragma_table_info(?)", (table,))
+    return dict(rows.fetchall())
 
 
 def _execute(db: Database, script: str) -> None:
@@ -266,6 +295,7 @@ alter table revisions add column sent_as integer not null default 1;
 -- a person wants what serves sent anew, in today's way, from this time on
 alter table revisions add column resend_at real;
 create index revisions_resend on revisions (resend_at) where resend_at is not null;
+create index revisions_older on revisions (document) where state = 'verified' and sent_as < 2;
 -- JSON list of the collections that search gave instead, best first
 alter table probe_results add column instead text not null default '';
 -- why the source could not be served when it was last looked at; '' when it could

@@ -83,6 +83,8 @@ class Ledger:
             if self.write:
                 self._prepare(conn)
             else:
+                if 0 < int(conn.execute("pragma user_version").fetchone()[0]) < schema.SCHEMA_VERSION:
+                    schema.bridge(conn)
                 conn.execute("pragma query_only = on")
         except BaseException:
             conn.close()

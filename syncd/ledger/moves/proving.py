@@ -69,7 +69,7 @@ def verify(conn: sqlite3.Connection, revision: Revision, proof: Proof, now: floa
         exactly_one(
             conn.execute(
                 "update revisions set state = 'retired', visible = 0, retired_at = ?, delete_after = ?, successor = ?,"
-                " reason = 'replaced' where id = ? and state = 'verified'",
+                " reason = 'replaced', resend_at = null where id = ? and state = 'verified'",
                 (now, now + grace, revision.id, old[0]),
             ),
             "retire the old one",
@@ -79,7 +79,8 @@ def verify(conn: sqlite3.Connection, revision: Revision, proof: Proof, now: floa
     exactly_one(
         conn.execute(
             "update revisions set state = 'verified', flip = null, visible = 1, verified_at = ?, weak = ?, reason = '',"
-            " retired_at = null, delete_after = null, successor = null where id = ? and state = 'proving'",
+            " retired_at = null, delete_after = null, successor = null, resend_at = null"
+            " where id = ? and state = 'proving'",
             (now, proof.weak, revision.id),
         ),
         "verify",
@@ -194,6 +195,8 @@ def quarantine(
         "update revisions set state = 'deleted', deleted_at = ?, reason = ? where document = ? and state = 'uploading'",
         (now, problem, document_id),
     )
+    # What serves in an older way serves on: that it was to be sent anew has come to nothing.
+    conn.execute("update revisions set resend_at = null where document = ? and state = 'verified'", (document_id,))
     if sent.rowcount:  # what was never sent is not given up here
         look_later(conn, now)
     exactly_one(

@@ -7,6 +7,7 @@ import uuid
 
 from syncd.ledger.moves.common import event, exactly_one, look_later
 from syncd.models import CollectionId, DatasetId, FileSnapshot, Revision, RevisionId
+from syncd.sending import WAY
 
 
 def begin_upload(
@@ -22,10 +23,11 @@ def begin_upload(
         dataset_id=DatasetId(dataset_id),
         created_at=now,
         sent_at=now,
+        sent_as=WAY,
     )
     conn.execute(
-        "insert into revisions (id, document, sha256, settings, state, attempt, dataset_id, created_at, sent_at, size)"
-        " values (?, ?, ?, ?, 'uploading', ?, ?, ?, ?, ?)",
+        "insert into revisions (id, document, sha256, settings, state, attempt, dataset_id, created_at, sent_at, size,"
+        " sent_as) values (?, ?, ?, ?, 'uploading', ?, ?, ?, ?, ?, ?)",
         (
             revision.id,
             document_id,
@@ -36,6 +38,7 @@ def begin_upload(
             now,
             now,
             snapshot.size,
+            WAY,
         ),
     )
     return revision
@@ -46,9 +49,9 @@ def send_again(conn: sqlite3.Connection, revision: Revision, now: float) -> str:
     attempt = str(uuid.uuid4())
     exactly_one(
         conn.execute(
-            "update revisions set attempt = ?, sent_at = ?, absences = 0"
+            "update revisions set attempt = ?, sent_at = ?, absences = 0, sent_as = ?"
             " where id = ? and state = 'uploading' and collection_id is null and attempt = ?",
-            (attempt, now, revision.id, revision.attempt),
+            (attempt, now, WAY, revision.id, revision.attempt),
         ),
         "send again",
     )
