@@ -312,4 +312,13 @@ create table hold_forms (
     revisions text not null,
     primary key (source, id)
 ) strict, without rowid;
+-- since when the file is missing, for what waits at most so long (rule 17)
+alter table documents add column missing_since real;
+-- files that are still being written, and since when; many are no documents yet
+create table restless (
+    source text not null,
+    path text not null,
+    since real not null,
+    primary key (source, path)
+) strict, without rowid;
 """
