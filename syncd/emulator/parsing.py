@@ -7,11 +7,12 @@ import re
 import sqlite3
 from typing import Any
 
-from syncd.emulator.chunking import split
+from syncd.emulator.chunking import DEEP, LARGEST, OVERLAP, TRIGGER, split
 from syncd.emulator.core import Core
 from syncd.emulator.decoding import garble
 from syncd.emulator.faults import Fault
 from syncd.emulator.formats import ParseError, read
+from syncd.emulator.javascript import trim, units
 from syncd.emulator.naming import extension
 
 _URL_MARKS = re.compile(r"[#?]")
@@ -47,23 +48,48 @@ def stored_extension(name: str, object_store: bool) -> str:
 
 
 def chunks_of(text: str, settings: dict[str, Any], plan: Fault | None) -> list[str]:
-    """The chunks; ``chunkSize`` counts only with ``chunkSettingMode: custom`` (observed fact 15)."""
+    """The chunks of a file's text, with the fault that loses one.
+
+    A short text is one chunk, unchanged, with its BOM if it has one (observed fact 25); an empty one has none.
+    """
     if not text:
         return []
-    if not text.strip():
-        return [text]
-    custom = settings.get("chunkSettingMode") == "custom"
-    size = settings.get("chunkSize")
-    if settings.get("trainingType") == "qa":
-        chunks = split(text, 8000)
-    elif custom and isinstance(size, int | float) and size >= 1:
-        chunks = split(text, max(64, int(size)), paragraphs=settings.get("chunkSplitMode") == "paragraph")
-    else:
-        chunks = split(text, 512 if custom else 1000)
+    chunks = [text] if _stays_whole(text, settings) else _split(text, settings)
     if plan is not None and plan.kind == "lose_chunk" and chunks:
         index = int(plan.number("index", len(chunks) // 2)) % len(chunks)
         del chunks[index]
     return chunks
+
+
+def _stays_whole(text: str, settings: dict[str, Any]) -> bool:
+    """Whether a text is too short to be cut (fastgpt-api.md 3, chunkTriggerType)."""
+    length = len(units(trim(text)))
+    if settings.get("chunkTriggerType") == "maxSize" and length < LARGEST * 0.7:
+        return True
+    least = settings.get("chunkTriggerMinSize")
+    least = least if isinstance(least, int | float) else TRIGGER
+    return settings.get("chunkTriggerType") != "forceChunk" and length < least
+
+
+def _split(text: str, settings: dict[str, Any]) -> list[str]:
+    """Cut as the settings say; ``chunkSize`` and the rest count only with ``chunkSettingMode: custom`` (fact 15).
+
+    Custom without ``chunkSplitMode: paragraph`` takes no notice of headings (retrieval.md R3).
+    """
+    questions = settings.get("trainingType") == "qa"
+    overlap = OVERLAP if settings.get("trainingType", "chunk") == "chunk" else 0.0
+    if settings.get("chunkSettingMode") != "custom":
+        return split(text, 8000 if questions else 1000, overlap=overlap)
+    size = settings.get("chunkSize")
+    deep = settings.get("paragraphChunkDeep", DEEP) if settings.get("chunkSplitMode") == "paragraph" else 0
+    sign = settings.get("chunkSplitter")
+    return split(
+        text,
+        max(1, int(size)) if isinstance(size, int | float) and size else 512,
+        deep=max(0, int(deep)) if isinstance(deep, int | float) else DEEP,
+        signs=(sign,) if isinstance(sign, str) and sign else (),
+        overlap=overlap,
+    )
 
 
 def question_rows(text: str) -> list[dict[str, Any]]:

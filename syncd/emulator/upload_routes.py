@@ -21,6 +21,8 @@ _SETTINGS = [
     "chunkSettingMode",
     "chunkSplitMode",
     "chunkSize",
+    "chunkTriggerType",
+    "chunkTriggerMinSize",
     "chunkSplitter",
     "indexSize",
     "paragraphChunkDeep",

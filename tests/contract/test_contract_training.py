@@ -54,13 +54,20 @@ def test_a_short_text_is_one_chunk_as_it_was(target: Target, dataset: str) -> No
 
 def test_chunk_size_counts_in_custom_mode_only(target: Target, dataset: str) -> None:
     """chunkSize is ignored unless chunkSettingMode is custom."""
-    text = ("The quick brown fox jumps over the lazy dog near pump P-7. " * 50).encode()
+    text = ("The quick brown fox jumps over the lazy dog near the pump. " * 50).encode()
     plain = target.trained(target.upload(dataset, "plain.txt", text, chunkSize=300))
     custom = {"chunkSize": 300, "chunkSettingMode": "custom", "chunkSplitMode": "size"}
     fine = target.trained(target.upload(dataset, "custom.txt", text, **custom))
     assert (target.detail(plain)["chunkSize"], target.detail(fine)["chunkSize"]) == (1000, 300)
     assert len(target.rows(plain)) <= 4 < 8 <= len(target.rows(fine))
     assert max(len(row["q"]) for row in target.rows(fine)) < 450
+
+
+def test_a_dot_behind_a_digit_ends_no_sentence(target: Target, dataset: str) -> None:
+    """The sentence rule is a letter, a dot, a blank: text without other signs stays one chunk, however long."""
+    text = ("The quick brown fox jumps over the lazy dog near pump P-7. " * 50).encode()
+    custom = {"chunkSize": 300, "chunkSettingMode": "custom", "chunkSplitMode": "size"}
+    assert len(target.rows(target.trained(target.upload(dataset, "p7.txt", text, **custom)))) == 1
 
 
 @pytest.mark.dialects("4.12", "4.14", "4.16")
