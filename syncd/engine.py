@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -33,6 +34,8 @@ from syncd.work import Uploads, source_state
 __all__ = ["Engine", "Outcome"]
 
 log = get_logger(__name__)
+
+_LEARNT = "training_usual"  # the ledger's note of how long training usually takes
 
 
 class Engine:
@@ -70,6 +73,9 @@ class Engine:
         self._resting.set()
         self.sources = {source.name: source_state(source, config) for source in config.sources}
         self._training = TrainingWatch(client, config.fastgpt.training_timeout)
+        self._learnt = ledger.meta(_LEARNT)
+        self._training.restore(_parsed(self._learnt))
+        self.progress.waits_for = lambda: self._training.waits_for
         folders = Folders(client, ledger, shared=config.shard is not None)
         self._tools = Tools(
             client=client,
@@ -166,9 +172,23 @@ class Engine:
             one.stopping.set()
         self._resting.clear()
         try:
-            return await one.run(limit)
+            outcome = await one.run(limit)
+            await self._keep_learnt()
+            return outcome
         finally:
             await self._rest()
+
+    async def _keep_learnt(self) -> None:
+        """How long training usually takes is known to the next run from its first document on."""
+        learnt = json.dumps(self._training.learnt(), sort_keys=True)
+        if learnt in (self._learnt, "{}"):
+            return
+        self._learnt = learnt
+        await self.ledger.commit(
+            "learnt",
+            lambda db: db.execute("insert or replace into meta values (?, ?)", (_LEARNT, learnt)),
+            durable=False,
+        )
 
     async def _rest(self) -> None:
         if not self._shared.live:
@@ -275,3 +295,10 @@ class Engine:
             log.info("server.back")
         else:
             log.warning("server.trouble", error=trouble.message, hint=trouble.hint)
+
+
+def _parsed(text: str) -> object:
+    try:
+        return json.loads(text or "{}")
+    except ValueError:
+        return {}

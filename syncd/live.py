@@ -121,6 +121,8 @@ class Bars(Display):
         elapsed = lasting(time.monotonic() - self._began)
         training = f", {count(p.in_training, 'document')} in training" if p.in_training else ""
         parts: list[Any] = [Text(f"{p.phase}{training} ({elapsed})"), grid]
+        if waits_for := p.waits_for():
+            parts.append(Text(one_line(waits_for), style="yellow"))
         if p.trouble:
             parts.append(Text(f"server: {one_line(p.trouble)}; trying on", style="yellow"))
         return Group(*parts)
@@ -145,6 +147,8 @@ def standing(p: Progress) -> str:
         parts.append(f"{p.in_training} in training")
     if p.proofs_total:
         parts.append(f"{min(p.proofs_done, p.proofs_total)} of {count(p.proofs_total, 'proof')}")
+    if waits_for := p.waits_for():
+        parts.append(one_line(waits_for))
     if p.trouble:
         parts.append(f"server: {one_line(p.trouble)}")
     return ", ".join(parts)

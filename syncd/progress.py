@@ -28,6 +28,7 @@ class Progress:
     in_training: int = 0
     proofs_total: int = 0
     proofs_done: int = 0
+    waits_for: Callable[[], str] = lambda: ""  # what the server seems to be at, when nothing moves
     trouble: str = ""  # what the server's trouble is, while there is one
     counts: Counter[str] = field(default_factory=Counter)
     verdicts: Counter[str] = field(default_factory=Counter)

@@ -1,37 +1,70 @@
 """Waiting for the server's training of many documents with few requests.
 
-Several documents of one folder are looked at by list pages of 100; a page only nominates, ``trainingDetail``
-decides (rule 5). One or two are asked directly, which is cheaper than a page and its confirmation.
+A lone document is looked at when it may be trained, by what its dataset has taught (``usual``). Several documents of
+one folder are looked at together by a list page of up to 100; a page only nominates, ``trainingDetail`` decides
+(rule 5). One or two are asked directly, which is cheaper than a page and its confirmation.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from syncd.errors import Permanent, ServerError, SyncdError, Unavailable
 from syncd.fastgpt.client import Client
 from syncd.fastgpt.models import CollectionRow, TrainingDetail
 from syncd.models import CollectionId, Problem
+from syncd.usual import LONGEST, Usual
 
-_FIRST_LOOK = 0.4  # seconds after a document joins
-_LONGEST_PAUSE = 5.0
-_DIRECT = 2  # up to so many documents of a folder are asked one by one
+FEW = 2  # up to so many documents of a folder are asked one by one
+_PAGE_PAUSE = 0.25  # seconds between two pages of a folder, at first
+_SHORTEST_PAGE_PAUSE = 0.1
+_WELL_SPENT = 4  # so many documents that a page found trained are worth looking again sooner
+_FEW_PAGES = 2  # further pages are read only where they are cheaper than asking for each document
 _EMPTY_LOOKS = 4  # so many answers of "no task, no error, no row" mean that there is no text
+_EMPTY_FOR = 2.0  # seconds over which these are spread at least
+_EMPTY_PAUSE = 1.0  # the longest pause between these
 _PAGE = 100
+_AT_ONCE = 16  # confirmations under way for one folder
 _PATIENCE = 3  # so many failed looks in a row are told to whoever waits; fewer are repeated with the next look
+_STANDS = 20.0  # seconds without progress after which it is said what FastGPT seems to be at
+_MOST_REMEMBERED = 10_000
+
+_Place = tuple[str, str | None]
 
 
 @dataclass(slots=True)
 class _Waiting:
     future: asyncio.Future[TrainingDetail]
     dataset_id: str
-    since: float
+    since: float  # when the server took it, as far as is known
     moved_at: float  # when its counts last changed
+    due: float  # when it is looked at next
+    size: int | None = None  # bytes; None: not sent by this run, so that it teaches nothing
+    looked: float = 0.0  # its age at the last look that found it in training
     counts: tuple[int, ...] = ()
+    parsing: bool = False  # at the last look
     empty_looks: int = 0
+    empty_since: float = 0.0
     failures: int = 0  # failed looks in a row
     retried: bool = False
+
+
+@dataclass(slots=True)
+class _Group:
+    """The documents of one folder."""
+
+    members: dict[CollectionId, _Waiting] = field(default_factory=dict)
+    page_pause: float = _PAGE_PAUSE
+    page_at: float = 0.0  # no page before that
+    busy: bool = False  # a look is under way
+
+    def due(self) -> float:
+        """When it is to be looked at next."""
+        first = min(waiting.due for waiting in self.members.values())
+        return max(first, self.page_at) if len(self.members) > FEW else first
 
 
 @dataclass(slots=True)
@@ -45,13 +78,23 @@ class TrainingWatch:
 
     client: Client
     timeout: float
-    _groups: dict[tuple[str, str | None], dict[CollectionId, _Waiting]] = field(default_factory=dict)
+    _groups: dict[_Place, _Group] = field(default_factory=dict)
     _task: asyncio.Task[None] | None = None
-    _usual: float = 0.0  # how long the last documents took, smoothed; 0 is unknown
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+    _usual: dict[str, Usual] = field(default_factory=dict)  # by dataset
+    _sent: dict[CollectionId, tuple[float, int]] = field(default_factory=dict)  # when the server took it, its size
+    _waits_for: str = ""
+    _crowded_at: float = float("-inf")  # when more than a few were last in training
     _progressed: dict[CollectionId, float] = field(default_factory=dict)  # when its trained rows last grew (rule 6)
 
     def __len__(self) -> int:
-        return sum(len(group) for group in self._groups.values())
+        return sum(len(group.members) for group in self._groups.values())
+
+    def sent(self, collection_id: CollectionId, size: int) -> None:
+        """The server has just taken a document of so many bytes: from now on it may be trained."""
+        if len(self._sent) >= _MOST_REMEMBERED:
+            self._sent.clear()  # nobody waited for them
+        self._sent[collection_id] = (asyncio.get_running_loop().time(), size)
 
     async def wait(self, dataset_id: str, folder_id: str | None, collection_id: CollectionId) -> TrainingDetail:
         """Return once the collection is trained.
@@ -63,19 +106,47 @@ class TrainingWatch:
         """
         loop = asyncio.get_running_loop()
         now = loop.time()
-        waiting = _Waiting(loop.create_future(), dataset_id, since=now, moved_at=now)
-        group = self._groups.setdefault((dataset_id, folder_id), {})
-        group[collection_id] = waiting
+        at, size = self._sent.pop(collection_id, (now, None))
+        due = now if size is None else max(at + self._usual_of(dataset_id).first(size), now)
+        waiting = _Waiting(loop.create_future(), dataset_id, since=at, moved_at=now, due=due, size=size)
+        group = self._groups.setdefault((dataset_id, folder_id), _Group())
+        group.members[collection_id] = waiting
+        if len(self) > FEW:
+            self._crowded_at = now
         if self._task is None or self._task.done():
             self._task = loop.create_task(self._run())
+        self._news.set()
         try:
             return await waiting.future
         finally:
-            group.pop(collection_id, None)
+            if len(self) > FEW:
+                self._crowded_at = loop.time()
+            group.members.pop(collection_id, None)
 
     def others_progressed(self, collection_id: CollectionId, since: float) -> bool:
         """Whether the server trained anything else since then (the loop's time; rule 6)."""
         return any(at >= since for other, at in self._progressed.items() if other != collection_id)
+
+    @property
+    def waits_for(self) -> str:
+        """What FastGPT seems to be at, when nothing has moved for a while; "" while all goes on."""
+        return self._waits_for if len(self) else ""
+
+    def learnt(self) -> dict[str, dict[str, list[float]]]:
+        """The usual times by dataset, to be kept for the next run."""
+        return {dataset: state for dataset, usual in self._usual.items() if (state := usual.state())}
+
+    def restore(self, learnt: object) -> None:
+        """Take up what an earlier run learnt."""
+        if isinstance(learnt, dict):
+            for dataset, state in learnt.items():
+                self._usual_of(str(dataset)).restore(state)
+
+    def _note_progress(self, collection_id: CollectionId) -> None:
+        self._progressed.pop(collection_id, None)
+        self._progressed[collection_id] = asyncio.get_running_loop().time()
+        if len(self._progressed) > _MOST_REMEMBERED:
+            del self._progressed[next(iter(self._progressed))]  # the one that is longest ago
 
     async def close(self) -> None:
         """Stop looking."""
@@ -85,59 +156,142 @@ class TrainingWatch:
             await asyncio.gather(task, return_exceptions=True)
         self._progressed.clear()
 
-    async def _run(self) -> None:
-        pause = max(_FIRST_LOOK, min(self._usual * 0.8, _LONGEST_PAUSE))
-        while len(self):
-            await asyncio.sleep(pause + 0.004 * len(self))
-            ended = 0
-            for place in [place for place, group in self._groups.items() if group]:
-                try:
-                    ended += await self._look(place)
-                except Exception as error:  # whoever waits must hear of it, whatever it is
-                    self._fail_all(place, error)
-            pause = max(_FIRST_LOOK, pause / 2) if ended else min(pause * 1.4, _LONGEST_PAUSE)
+    def _usual_of(self, dataset_id: str) -> Usual:
+        return self._usual.setdefault(dataset_id, Usual())
 
-    def _fail_all(self, place: tuple[str, str | None], error: Exception) -> None:
-        for waiting in self._groups[place].values():
-            self._fail(waiting, error)
+    # ------------------------------------------------------------ when
+
+    async def _run(self) -> None:
+        try:
+            await self._look_when_due()
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # nobody waits for a task that is gone
+            for group in self._groups.values():
+                for waiting in group.members.values():
+                    if not waiting.future.done():
+                        waiting.future.set_exception(error)
+
+    async def _look_when_due(self) -> None:
+        loop = asyncio.get_running_loop()
+        async with asyncio.TaskGroup() as looks:
+            while len(self):
+                self._news.clear()
+                now = loop.time()
+                idle = {place: group for place, group in self._groups.items() if group.members and not group.busy}
+                for place, group in idle.items():
+                    if group.due() <= now:
+                        group.busy = True
+                        looks.create_task(self._look_guarded(place, group, now))
+                times = [group.due() for group in idle.values() if not group.busy]
+                with suppress(TimeoutError):
+                    async with asyncio.timeout_at(min(times) if times else None):
+                        await self._news.wait()
+
+    async def _look_guarded(self, place: _Place, group: _Group, now: float) -> None:
+        try:
+            await self._look(place, group, now)
+        except Exception as error:  # whoever waits must hear of it, whatever it is
+            for waiting in group.members.values():
+                self._fail(waiting, error)
+        finally:
+            group.busy = False
+            self._waits_for = self._standstill()
+            if not group.members and self._groups.get(place) is group:
+                del self._groups[place]
+            self._news.set()
 
     def _fail(self, waiting: _Waiting, error: Exception) -> None:
         """One look failed: a single lost answer among many is no reason to send a whole group to the gate."""
         waiting.failures += 1
+        self._put_off(waiting)
         patient = isinstance(error, Unavailable) and waiting.failures < _PATIENCE
         if not patient and not waiting.future.done():
             waiting.future.set_exception(error)
 
-    async def _look(self, place: tuple[str, str | None]) -> int:
-        group = self._groups[place]
-        if len(group) <= _DIRECT:
-            nominated = list(group)
-        else:
-            nominated = await self._nominate(place, set(group))
+    def _put_off(self, waiting: _Waiting) -> None:
+        """It was not trained yet: look again after a while."""
+        now = asyncio.get_running_loop().time()
+        waiting.looked = now - waiting.since
+        pause = self._usual_of(waiting.dataset_id).pause(waiting.size or 0, waiting.looked)
+        waiting.due = now + (min(pause, _EMPTY_PAUSE) if waiting.empty_looks else pause)
+
+    def _standstill(self) -> str:
+        now = asyncio.get_running_loop().time()
+        everyone = [waiting for group in self._groups.values() for waiting in group.members.values()]
+        if not everyone or any(now - waiting.moved_at < _STANDS for waiting in everyone):
+            return ""
+        parses = sum(waiting.parsing for waiting in everyone)
+        rest = len(everyone) - parses
+        still = now - max(waiting.moved_at for waiting in everyone)
+        said = []
+        if parses:
+            # A parse whose process died stays locked (retrieval.md R15); nothing tells it from a slow one.
+            held = f"FastGPT has held {parses} parse{'s' * (parses > 1)} for {still:.0f} s"
+            said.append(f"{held}; what it lost by a crash stays locked for up to 10 min")
+        if rest:
+            said.append(f"FastGPT has indexed nothing of {rest} document{'s' * (rest > 1)} for {still:.0f} s")
+        return "; ".join(said)
+
+    # ------------------------------------------------------------ one look
+
+    async def _look(self, place: _Place, group: _Group, now: float) -> None:
+        if len(group.members) <= FEW:
+            await self._decide_all(group, [i for i, waiting in group.members.items() if waiting.due <= now])
+            return
+        nominated = await self._nominate(place, group)
+        for collection_id, waiting in group.members.items():
+            if collection_id not in nominated:
+                self._put_off(waiting)
+        ended = await self._decide_all(group, nominated)
+        if not ended:
+            group.page_pause = min(group.page_pause * 1.5, LONGEST)
+        elif ended >= _WELL_SPENT:
+            group.page_pause = max(group.page_pause / 2, _SHORTEST_PAGE_PAUSE)
+        group.page_at = asyncio.get_running_loop().time() + group.page_pause
+        for waiting in group.members.values():  # a page costs the same for one as for all of them
+            waiting.due = min(waiting.due, group.page_at)
+
+    async def _decide_all(self, group: _Group, nominated: Iterable[CollectionId]) -> int:
+        """Ask about each; returns how many have come to an end."""
+        queue = [(i, group.members[i]) for i in nominated if i in group.members and not group.members[i].future.done()]
         ended = 0
-        for collection_id in nominated:
-            waiting = group.get(collection_id)
-            if waiting is None or waiting.future.done():
-                continue
-            try:
-                ended += await self._decide(collection_id, waiting)
-                waiting.failures = 0
-            except ServerError as error:
-                self._fail(waiting, error)
+        left = iter(queue)
+
+        async def worker() -> None:
+            nonlocal ended
+            for collection_id, waiting in left:
+                try:
+                    done = await self._decide(collection_id, waiting)
+                    waiting.failures = 0
+                except ServerError as error:
+                    self._fail(waiting, error)
+                    continue
+                ended += done
+                if not done:
+                    self._put_off(waiting)
+
+        async with asyncio.TaskGroup() as workers:
+            for _ in range(min(_AT_ONCE, len(queue))):
+                workers.create_task(worker())
         return ended
 
-    async def _nominate(self, place: tuple[str, str | None], wanted: set[CollectionId]) -> list[CollectionId]:
-        """Read list pages until all wanted rows were seen; rows that a page does not show are asked directly."""
+    async def _nominate(self, place: _Place, group: _Group) -> list[CollectionId]:
+        """Read list pages until all documents were seen; those that no page showed are asked directly.
+
+        What was changed last is listed first, so that in a large folder the first page shows most of them.
+        """
         dataset_id, folder_id = place
         nominated: list[CollectionId] = []
-        missing = set(wanted)
-        offset = 0
-        while missing:
+        missing = set(group.members)
+        offset = pages = 0
+        while missing and (pages < _FEW_PAGES or pages < len(missing)):
             page = await self.client.collections(dataset_id, folder_id, offset=offset, page_size=_PAGE)
+            pages += 1
             for row in page.rows:
                 if row.id in missing:
                     missing.discard(row.id)
-                    if _worth_asking(row) or self._stuck(self._groups[place].get(row.id)):
+                    if _worth_asking(row) or self._stuck(group.members.get(row.id)):
                         nominated.append(row.id)
             offset += len(page.rows)
             if not page.rows or offset >= page.total:
@@ -150,6 +304,7 @@ class TrainingWatch:
     async def _decide(self, collection_id: CollectionId, waiting: _Waiting) -> int:
         """Ask about one collection; returns 1 when its wait has ended."""
         loop = asyncio.get_running_loop()
+        asked = loop.time()
         try:
             detail = await self.client.training(collection_id)
             outcome = await self._outcome(collection_id, waiting, detail)
@@ -162,9 +317,11 @@ class TrainingWatch:
         if isinstance(outcome, SyncdError):
             waiting.future.set_exception(outcome)
         else:
-            took = loop.time() - waiting.since
-            self._usual = took if not self._usual else 0.7 * self._usual + 0.3 * took
-            self._progressed[collection_id] = loop.time()
+            if waiting.size is not None and not waiting.retried:
+                alone = self._crowded_at < waiting.since and len(self) <= FEW
+                usual = self._usual_of(waiting.dataset_id)
+                usual.learn(waiting.size, waiting.looked, asked - waiting.since, alone=alone)
+            self._note_progress(collection_id)
             waiting.future.set_result(outcome)
         return 1
 
@@ -175,8 +332,9 @@ class TrainingWatch:
         counts = (detail.trained, *detail.training.values())
         if counts != waiting.counts:
             if waiting.counts and detail.trained > waiting.counts[0]:
-                self._progressed[collection_id] = now
+                self._note_progress(collection_id)
             waiting.counts, waiting.moved_at = counts, now
+        waiting.parsing = bool(detail.training.get("parse"))
         match detail.state:
             case "trained":
                 return detail
@@ -185,8 +343,9 @@ class TrainingWatch:
             case "training":
                 pass
         if detail.empty:
+            waiting.empty_since = waiting.empty_since if waiting.empty_looks else now
             waiting.empty_looks += 1
-            if waiting.empty_looks >= _EMPTY_LOOKS:
+            if waiting.empty_looks >= _EMPTY_LOOKS and now - waiting.empty_since >= _EMPTY_FOR:
                 return await self._no_text(collection_id)
         if now - waiting.moved_at > self.timeout:
             texts = await self.client.training_errors(collection_id)

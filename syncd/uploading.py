@@ -81,6 +81,7 @@ class Uploading:
             reason = error.message
             await tools.ledger.commit("upload_refused", lambda db: moves.never_sent(db, revision, tools.now(), reason))
             raise
+        tools.training.sent(collection_id, outgoing.size)
         if body.whole is not None:
             tools.progress.sent(outgoing.size)
         await tools.ledger.commit("uploaded", lambda db: moves.identified(db, revision, collection_id, tools.now()))
