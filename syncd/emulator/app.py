@@ -24,7 +24,9 @@ from syncd.emulator.answers import (
 from syncd.emulator.call import Call, Route
 from syncd.emulator.core import Core, RequestRecord
 from syncd.emulator.faults import Fault
+from syncd.emulator.orders import ordered
 from syncd.emulator.routes import BODY_MEGABYTES, ONLY_EXACT, PUBLIC, ROUTES, UPLOAD
+from syncd.emulator.subjects import Subjects
 from syncd.emulator.training import Trainer
 from syncd.emulator.upload_routes import upload_limit
 from syncd.emulator.wire import Incoming, Receive, Scope, Send, hang, read_body, read_json, send_reply
@@ -75,10 +77,12 @@ class App:
         kind = headers.get("content-type", "")
         incoming = await read_body(receive, kind, limit * _MEGABYTE, upload_limit(core), name == UPLOAD)
         record.body = _summary(incoming) or scope["query_string"].decode("latin-1")
-        fault = core.faults.for_request(f"{record.method} {record.path}", _fault_text(incoming)) if name else None
+        call = Call(core, dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)), {})
+        about = Subjects(core, call, incoming)
+        line = f"{record.method} {record.path}"
+        fault = core.faults.for_request(line, _fault_text(incoming), about) if name else None
         if fault is not None:
             record.fault = fault.kind
-        call = Call(core, dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)), {})
         reply = await self._before(fault, route, call, name, headers, incoming, receive)
         if reply is None:
             if fault is not None and fault.kind == "stale_read":
@@ -160,6 +164,13 @@ class App:
                 if fault.params.get("then", "reset") == "hang":
                     await hang(receive)
                 raise ConnectionDropped("reset now, the effect comes later")
+            case "answer":
+                match fault.params.get("effect", "after"):
+                    case "after":
+                        self._answer(route, call, name, headers, incoming)
+                    case "late":
+                        self._later(fault, route, call, name, headers, incoming)
+                return ordered(fault.params, self._core.dialect)
             case _:
                 instead = _instead(fault, self._core)
                 if instead is not None and fault.params.get("effect"):

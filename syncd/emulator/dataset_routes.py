@@ -16,6 +16,8 @@ _DELETE_SECONDS = 1.1  # the first refusal came 1.1 s after the delete (record, 
 def create(call: Call) -> str:
     """Names are not unique and models are not checked."""
     core, body = call.core, call.body
+    if not core.options.logged_in:  # the account has no record of what it may have until its first login (R15)
+        raise thrown("Cannot read properties of undefined (reading 'currentSubLevel')")
     if core.dialect.dataset_needs_all_fields:
         check(call, name="str", type="str", intro="str", avatar="str")
     name = body.get("name")

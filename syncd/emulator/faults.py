@@ -1,10 +1,17 @@
-"""Ordered faults: armed one by one, or rolled by a seeded chaos specification."""
+"""Ordered faults: armed one by one, or rolled by a seeded chaos specification.
+
+Faults of requests: ``timeout_`` and ``reset_`` (before, after, mid), ``late_effect``, ``slow``, ``stale_read``,
+``cut_json``, ``wrong_shape``, and whole answers in FastGPT's place: ``answer`` for any (:mod:`syncd.emulator.orders`
+says how), shorter names for common ones. Faults of training and of searches are told in their modules.
+"""
 
 from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
+
+from syncd.emulator.orders import check_order
 
 REQUEST_KINDS = frozenset(
     [
@@ -24,6 +31,7 @@ REQUEST_KINDS = frozenset(
         "quota",
         "stale_read",
         "late_effect",
+        "answer",
     ]
 )
 TRAINING_KINDS = frozenset(
@@ -37,6 +45,7 @@ TRAINING_KINDS = frozenset(
         "garble",
         "truncate",
         "lose_chunk",
+        "task_lost",
     ]
 )
 SEARCH_KINDS = frozenset(["search_drop", "search_delay", "search_outrank", "search_old", "search_empty", "search_500"])
@@ -44,7 +53,7 @@ KINDS = REQUEST_KINDS | TRAINING_KINDS | SEARCH_KINDS
 
 # These lie about certain collections for as long as they are armed.
 _STANDING = frozenset(["search_drop", "search_delay", "search_outrank", "search_old"])
-_BY_CHANCE = KINDS - _STANDING
+_BY_CHANCE = KINDS - _STANDING - {"answer"}
 _ANYTHING = frozenset(("", "*"))
 
 _ALIASES = {
@@ -59,6 +68,13 @@ _ALIASES = {
     "drop_chunk": ("lose_chunk",),
 }
 _DEFAULT_PROBABILITY = 0.02
+
+
+class About(Protocol):
+    """What a request is about."""
+
+    def include(self, name: str) -> bool:
+        """Whether it is about the document or folder of this name."""
 
 
 @dataclass(slots=True)
@@ -81,6 +97,8 @@ class Fault:
 
     def matches(self, text: str) -> bool:
         """Whether the fault is meant for this request line or collection name."""
+        if self.match.endswith("$"):
+            return text.endswith(self.match[:-1])
         return self.match in _ANYTHING or self.match in text
 
     def as_dict(self) -> dict[str, Any]:
@@ -149,13 +167,17 @@ class FaultBook:
     ) -> Fault:
         """Arm a fault.
 
-        ``match`` is a part of "METHOD path" for request faults and of a collection's name for training and search
-        faults ("" or "*", and the default for the latter two, mean any). ``times`` defaults to once, except for
-        faults that lie about certain collections in searches: those stand until they are removed, as all do with
-        a negative number.
+        ``match`` is a part of "METHOD path" for request faults (its end, with ``$`` behind it) and of a collection's
+        name for training and search faults ("" or "*", and the default for the latter two, mean any). ``times``
+        defaults to once, except for faults that lie about certain collections in searches: those stand until they
+        are removed, as all do with a negative number. ``after`` lets so many matches pass. Further parameters of all
+        request faults: ``name`` (only requests about the document or folder of this name) and ``body`` (only those
+        whose body holds this text). Raises ValueError for what is not known.
         """
         if kind not in KINDS:
             raise ValueError(f"unknown fault {kind!r}; known are {', '.join(sorted(KINDS))}")
+        if kind == "answer":
+            check_order(params)
         if kind not in REQUEST_KINDS and match == "localFile":
             match = ""
         if times is None:
@@ -185,11 +207,11 @@ class FaultBook:
         self.struck.clear()
         self._random = random.Random(self._seed)
 
-    def for_request(self, line: str, body: bytes) -> Fault | None:
+    def for_request(self, line: str, body: bytes, about: About) -> Fault | None:
         """The fault that strikes this request, if any."""
         if not self._armed and not self._chances:
             return None
-        return self._take(REQUEST_KINDS, line, body) or self._roll(REQUEST_KINDS)
+        return self._take(REQUEST_KINDS, line, body, about) or self._roll(REQUEST_KINDS)
 
     def for_training(self, name: str) -> Fault | None:
         """The fault that strikes the training of this collection, if any."""
@@ -205,12 +227,15 @@ class FaultBook:
         once = self._take(SEARCH_KINDS - _STANDING, None, b"") or self._roll(SEARCH_KINDS - _STANDING)
         return found + ([once] if once else [])
 
-    def _take(self, kinds: frozenset[str], text: str | None, body: bytes) -> Fault | None:
+    def _take(self, kinds: frozenset[str], text: str | None, body: bytes, about: About | None = None) -> Fault | None:
         for fault in self._armed:
             if fault.kind not in kinds or not (text is None or fault.matches(text)):
                 continue
             needle = fault.params.get("body")
             if isinstance(needle, str) and needle.encode() not in body:
+                continue
+            name = fault.params.get("name")
+            if about is not None and isinstance(name, str) and not about.include(name):
                 continue
             if self._counts(fault):
                 return fault

@@ -14,7 +14,8 @@ class EmulatorOptions:
 
     ``data_dir`` keeps all state over restarts; without it everything lives in memory. ``retry_seconds`` is the pause
     after a failed embedding call (three minutes on the real server, fastgpt-api.md 4.2). ``max_upload_bytes``
-    replaces the dialect's own limit for files.
+    replaces the dialect's own limit for files. ``logged_in`` is whether anybody has ever opened the server's web page:
+    without, no dataset can be made (retrieval.md R15).
     """
 
     compat: str = "4.14"
@@ -28,6 +29,7 @@ class EmulatorOptions:
     ip_limit: int | None = None
     retry_seconds: float = 180.0
     max_upload_bytes: int | None = None
+    logged_in: bool = True
 
     def __post_init__(self) -> None:
         if self.compat not in COMPATIBLE:

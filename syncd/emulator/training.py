@@ -21,6 +21,8 @@ from syncd.emulator.parsing import chunks_of, index_count, question_rows, raw_te
 from syncd.emulator.ranking import indexed_text
 
 RETRIES = 5  # tries of a task, fastgpt-api.md 4.2
+_LOST = 2  # the mark of a task whose worker crashed; 1 marks one that is stuck for good
+_LOCKS = {"parse": 600.0, "chunk": 180.0}  # seconds until another worker takes a lost task (retrieval.md R15)
 
 
 @dataclass(slots=True)
@@ -49,6 +51,7 @@ class Trainer:
         self._generation = 0
         self._lanes = _lanes()
         self._plans: dict[str, Fault] = {}
+        self._locked: dict[int, float] = {}  # lost tasks and the time of day at which they are taken up again
 
     def attach(self) -> None:
         """Be ready in the running loop; called for every request, cheap when nothing has changed."""
@@ -61,6 +64,8 @@ class Trainer:
         self._lanes = _lanes()
         for row in self._core.store.all("select seq, mode from tasks where retry > 0 and stuck = 0 order by seq"):
             self._lanes[_lane_of(row["mode"])].waiting.append(row["seq"])
+        for row in self._core.store.all("select seq, mode from tasks where stuck = ?", _LOST):
+            self._unlock_later(row["seq"], self._locked.get(row["seq"], self._core.now() + _LOCKS["parse"]))
         for row in self._core.store.all("select id from datasets where delete_time is not null"):
             self.purge_later(row["id"], 0.0)
         self._pump()
@@ -69,6 +74,7 @@ class Trainer:
         """The store has been emptied."""
         self._lanes = _lanes()
         self._plans.clear()
+        self._locked.clear()
         self._generation += 1
 
     def add(self, mode: str, seqs: list[int]) -> None:
@@ -144,12 +150,39 @@ class Trainer:
             with self._core.store.change() as db:
                 db.execute("update tasks set stuck = 1 where seq = ?", (task["seq"],))
             return
+        if plan is not None and plan.kind == "task_lost" and self._lose(task, plan):
+            return
         if task["mode"] == "parse":
             self._parse(task, row, plan)
         elif task["mode"] == "qa":
             self._qa(task, row)
         else:
             self._chunk(task, row, plan)
+
+    def _lose(self, task: sqlite3.Row, plan: Fault) -> bool:
+        """The worker crashed: nothing is written, one try is used up, and the task stays locked for minutes."""
+        stage = str(plan.params.get("stage", "parse"))
+        if stage != task["mode"] or task["id"] in plan.seen:
+            return False
+        plan.seen[task["id"]] = 1
+        with self._core.store.change() as db:
+            db.execute("update tasks set stuck = ?, retry = retry - 1 where seq = ?", (_LOST, task["seq"]))
+        self._unlock_later(task["seq"], self._core.now() + plan.number("seconds", _LOCKS.get(stage, 600.0)))
+        return True
+
+    def _unlock_later(self, seq: int, due: float) -> None:
+        self._locked[seq] = due
+        wait = max(0.0, due - self._core.now())
+        asyncio.get_running_loop().call_later(wait, self._unlock, self._generation, seq)
+
+    def _unlock(self, generation: int, seq: int) -> None:
+        if generation != self._generation or self._locked.pop(seq, None) is None:
+            return
+        with self._core.store.change() as db:
+            db.execute("update tasks set stuck = 0 where seq = ? and stuck = ?", (seq, _LOST))
+        task = self._task(seq)
+        if task is not None:
+            self.add(task["mode"], [seq])
 
     def _parse(self, task: sqlite3.Row, row: sqlite3.Row, plan: Fault | None) -> None:
         """One transaction: name, length and hash are set, chunk tasks made, the parse task removed.

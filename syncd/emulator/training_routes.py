@@ -88,7 +88,7 @@ def retry(call: Call) -> dict[str, Any]:
     core, body = call.core, call.body
     if core.dialect.exact_status and bool(body.get("datasetId")) == bool(body.get("collectionId")):
         raise validation([], "exactly one of datasetId and collectionId is needed", "custom")
-    condition, values = "(error is not null or stuck = 1)", []
+    condition, values = "(error is not null or stuck > 0)", []
     if body.get("collectionId"):
         condition += " and collection = ?"
         values.append(library.require(core, body["collectionId"])["id"])
