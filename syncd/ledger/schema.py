@@ -314,6 +314,9 @@ create table hold_forms (
 ) strict, without rowid;
 -- since when the file is missing, for what waits at most so long (rule 17)
 alter table documents add column missing_since real;
+-- unknown or refused outcomes of this document since its last success, while the server was well, and since when
+alter table documents add column setbacks integer not null default 0;
+alter table documents add column setback_since real;
 -- files that are still being written, and since when; many are no documents yet
 create table restless (
     source text not null,
