@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from syncd import decisions, outdated
-from syncd.errors import UsageError
+from syncd.errors import LedgerLocked, UsageError
 from syncd.ledger import requests
+from syncd.ledger.store import PATIENCE
 from syncd.running import Runner
+
+_AGAIN = 0.1  # seconds until what was locked is tried again
 
 Arguments = Mapping[str, Any]
 
@@ -33,7 +37,18 @@ class Answering:
         return await self.act(runner, request.kind, request.arguments)
 
     async def act(self, runner: Runner, kind: str, given: Arguments) -> dict[str, Any]:
-        """Carry out one kind of request."""
+        """Carry out one kind of request; a lock that another program holds for a moment is waited for."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + PATIENCE
+        while True:
+            try:
+                return await self._act(runner, kind, given)
+            except LedgerLocked:
+                if loop.time() >= until:
+                    raise
+                await asyncio.sleep(_AGAIN)
+
+    async def _act(self, runner: Runner, kind: str, given: Arguments) -> dict[str, Any]:
         match kind:
             case "pause":
                 return await self._pause(runner, runner.engine.now())

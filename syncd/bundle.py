@@ -16,7 +16,7 @@ from pathlib import Path
 from syncd import __version__
 from syncd.checkup import Finding
 from syncd.config import Config, load
-from syncd.errors import ConfigError, LedgerError
+from syncd.errors import ConfigError, SyncdError
 from syncd.ledger import Ledger, records
 
 _PACKAGES = ("httpx", "sqlite-utils", "structlog", "click", "rich", "pathspec", "pypdf", "charset-normalizer")
@@ -67,7 +67,7 @@ def _versions() -> dict[str, str]:
 def _figures(config: Config) -> dict[str, object]:
     try:
         ledger = Ledger(config.ledger.path, write=False)
-    except LedgerError as error:
+    except SyncdError as error:
         return {"error": error.message}
     try:
         return {source.name: records.counts_by_state(ledger.conn, source.name) for source in config.sources}

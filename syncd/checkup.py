@@ -13,7 +13,7 @@ from typing import Literal
 
 from syncd import __version__
 from syncd.config import Config, Source
-from syncd.errors import EXIT_CONFIG, EXIT_HELD, EXIT_LEDGER, EXIT_OK, LedgerError
+from syncd.errors import EXIT_CONFIG, EXIT_HELD, EXIT_LEDGER, EXIT_OK, LedgerError, SyncdError
 from syncd.filesystems import changed_by_others, file_system
 from syncd.ledger import Ledger
 
@@ -81,13 +81,15 @@ def ledger(config: Config) -> list[Finding]:
 def _integrity(path: Path) -> Finding:
     try:
         ledger = Ledger(path, write=False)
-    except LedgerError as error:
-        return Finding("ledger", "error", error.message, error.hint, EXIT_LEDGER)
+    except SyncdError as error:
+        return Finding("ledger", "error", error.message, error.hint, error.exit_code)
     try:
         result = [row[0] for row in ledger.conn.execute("pragma integrity_check(5)")]
         documents = ledger.conn.execute("select count(*) from documents").fetchone()[0]
-    except sqlite3.Error as error:
-        result, documents = [str(error)], 0
+    except LedgerError as error:
+        result, documents = [str(error.__cause__ or error)], 0
+    except SyncdError as error:
+        return Finding("ledger", "error", error.message, error.hint, error.exit_code)
     finally:
         ledger.close()
     if result != ["ok"]:

@@ -10,7 +10,7 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -21,7 +21,7 @@ from syncd.assembly import Assembly
 from syncd.backend import Backend
 from syncd.config import Config, Http
 from syncd.engine import Engine
-from syncd.errors import BusyError, ConfigError, SyncdError
+from syncd.errors import BusyError, ConfigError, LedgerWaits, SyncdError
 from syncd.hearing import Hearing
 from syncd.heart import Heart
 from syncd.jobs import Jobs
@@ -66,6 +66,7 @@ class Daemon:
     ended: bool = False
     _loaded_at: float = 0.0
     _started_at: float = 0.0
+    _ledger_since: float = 0.0
     _http: Http | None = None  # what the status server was made of
     _reload: asyncio.Event = field(default_factory=asyncio.Event)
     _reloading: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -182,6 +183,8 @@ class Daemon:
         log.info("service.started", version=__version__, config=str(self.config.path), ledger=str(self.ledger.path))
         with self.ledger.transaction("cleared") as conn:
             requests.clear_up(conn, self._now())
+        self.ledger.serve()
+        self.ledger.on_trouble = self._ledger_waits
         beating = asyncio.ensure_future(self.heart.beat(self.ledger, self._summary))
         try:
             await self._listen(self.config.http)
@@ -196,7 +199,8 @@ class Daemon:
             for task in rest:
                 task.cancel()
             await asyncio.gather(*rest, return_exceptions=True)
-        with self.ledger.transaction("stopped") as conn:
+        # A full disk is no reason to end by an error: the next start clears up as well.
+        with suppress(LedgerWaits), self.ledger.transaction("stopped") as conn:
             requests.clear_up(conn, self._now())
             requests.describe(conn, {"process": own_name(), "stopped_at": iso(self._now())})
         log.info("service.stopped")
@@ -313,6 +317,33 @@ class Daemon:
 
     # ------------------------------------------------------------ what it says of itself
 
+    def _ledger_waits(self, trouble: LedgerWaits | None) -> None:
+        """The ledger takes nothing for a while, or does again: told to everybody, and the work waits."""
+        now = self._now()
+        self.metrics.ledger(trouble is None)
+        self._ledger_since = now
+        if trouble is None:
+            log.info("ledger.back")
+            notice = Notice("recovery", "ledger", "the ledger can be written again", "", now, ends="outage")
+        else:
+            log.warning("ledger.waits", error=trouble.message, hint=trouble.hint)
+            notice = Notice("outage", "ledger", trouble.message, trouble.hint, now)
+        if self.assembly is not None:
+            self.assembly.notifier.tell(notice)
+        self.heart.status(self._summary())
+        self.describe()
+
+    def _ledger_said(self) -> dict[str, Any]:
+        blocked = self.ledger.blocked
+        if blocked is None:
+            return {"state": "ok", "message": "", "hint": ""}
+        return {
+            "state": "trouble",
+            "message": blocked.message,
+            "hint": blocked.hint,
+            "since": iso(self._ledger_since),
+        }
+
     def _now(self) -> float:
         import time
 
@@ -336,6 +367,7 @@ class Daemon:
             "started_at": iso(self._started_at),
             "config": {"path": str(self.config.path), "loaded_at": iso(self._loaded_at), "refused": self.refused},
             "listen": self.server.address if self.server is not None else "",
+            "ledger": self._ledger_said(),
         }
         if assembly is None:
             return said
@@ -345,7 +377,7 @@ class Daemon:
         """Whether there is nothing that a person should hear of: asked before each dead-man ping."""
         assembly = self.assembly
         live, _ = self.heart.live()
-        return live and assembly is not None and assembly.well()
+        return live and self.ledger.blocked is None and assembly is not None and assembly.well()
 
     def describe(self) -> None:
         """Write the description soon; a burst of changes is written once."""
@@ -370,6 +402,8 @@ class Daemon:
             return "starting"
         if self._stop.is_set():
             return "stopping"
+        if self.ledger.blocked is not None:
+            return f"waits: {self.ledger.blocked.message}"
         if self.refused is not None:
             return f"runs on; a new configuration was refused: {self.refused['problems'][0]}"
         return assembly.summary()

@@ -7,6 +7,9 @@ The tree::
       ConfigError        process: the configuration                            exit 78
       LedgerError        process: the ledger is damaged or too new             exit 65
       BusyError          process: another instance holds the ledger            exit 75
+        LedgerWaits      the ledger cannot be read or written just now
+          LedgerLocked   another program has locked it
+          LedgerDisk     its disk is full, fails or is read-only; at the start a LedgerError
       ServerError        server: pause all remote work; no document is blamed
         Unavailable        refused, reset, 502/503/504, HTML, time-out         exit 69
         RateLimited        429 and its relatives; ``retry_after`` in seconds   exit 75
@@ -114,6 +117,24 @@ class BusyError(SyncdError):
 
     exit_code = EXIT_BUSY
     code = "busy"
+
+
+class LedgerWaits(BusyError):
+    """The ledger cannot be read or written just now; nothing of it is lost, and later it may go."""
+
+    code = "ledger-waits"
+
+
+class LedgerLocked(LedgerWaits):
+    """Another program has locked the ledger."""
+
+    code = "ledger-locked"
+
+
+class LedgerDisk(LedgerWaits):
+    """The disk of the ledger is full, fails, is read-only, or does not let us in."""
+
+    code = "ledger-disk"
 
 
 class ServerError(SyncdError):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from syncd import pulse
+from syncd.errors import LedgerWaits
 from syncd.ledger import Ledger
 from syncd.logs import get_logger
 from syncd.pulse import Pulse
@@ -61,7 +63,8 @@ class Heart:
         interval = min(self.systemd.watchdog_interval or EVERY, EVERY)
         said = ""
         while True:
-            ledger.data_version()
+            with suppress(LedgerWaits):  # locked, or its disk is full: that is told, and no reason to end
+                ledger.data_version()
             self.pulse.beat("loop", self.clock())
             stale = self.pulse.stale(self.clock())
             if not stale:

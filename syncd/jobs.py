@@ -10,7 +10,7 @@ from typing import Any
 
 from syncd import verify
 from syncd.config import Config
-from syncd.errors import SyncdError
+from syncd.errors import LedgerWaits, SyncdError
 from syncd.ledger import remote, requests, upkeep
 from syncd.logs import get_logger
 from syncd.running import Runner
@@ -91,7 +91,11 @@ class Jobs:
         gone = 0
         while went := await ledger.commit("pruned", portion, durable=False):
             gone += went
-        sound = await self.run(upkeep.compact, ledger.path)
+        try:
+            sound = await self.run(upkeep.compact, ledger.path)
+        except LedgerWaits as error:
+            log.warning("maintenance.put_off", error=error.message, hint=error.hint)
+            return
         copy: Path | None = None
         if sound != "ok":
             # No copy is made of what is damaged: it would push out one that is not.

@@ -10,12 +10,13 @@ import os
 import time
 import unicodedata
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from syncd.engine import Engine, Outcome
-from syncd.errors import LedgerError, ServerError, SyncdError
+from syncd.errors import LedgerError, LedgerWaits, ServerError, SyncdError
 from syncd.gate import Gate
 from syncd.ledger import entries, requests, resending
 from syncd.logs import get_logger
@@ -215,7 +216,8 @@ class Runner:
             await asyncio.gather(*rest, return_exceptions=True)
             await self.gate.close()
             if cut:
-                with self.engine.ledger.transaction("cut") as conn:
+                # One that cannot be written now is cleared up at the next start.
+                with suppress(LedgerWaits), self.engine.ledger.transaction("cut") as conn:
                     requests.close(conn, f"id in ({', '.join(map(str, cut))})", self.engine.now())
 
     def _pending(self) -> set[asyncio.Task[None]]:
@@ -352,17 +354,22 @@ class Runner:
         ledger = self.engine.ledger
         seen = -1
         while not self._stopped:
-            version = ledger.data_version()
-            if version != seen:
+            try:
+                version = ledger.data_version()
+                if version != seen and requests.is_open(ledger.conn):
+                    self._take_requests()
                 seen = version
-                if requests.is_open(ledger.conn):
-                    with ledger.transaction("taken") as db:  # at once: between taking and beginning nothing may end us
-                        taken = requests.take(db, self.engine.now())
-                    for request in taken:
-                        task = self.spawn(self._answer(request))
-                        self._answers[task] = request.id
-                        task.add_done_callback(lambda done: self._answers.pop(done, None))
+            except LedgerWaits:
+                seen = -1  # who asks waits for the lock, or the disk, as we do
             await asyncio.sleep(_MAILBOX_EVERY)
+
+    def _take_requests(self) -> None:
+        with self.engine.ledger.transaction("taken") as db:  # at once: between taking and beginning nothing may end us
+            taken = requests.take(db, self.engine.now())
+        for request in taken:
+            task = self.spawn(self._answer(request))
+            self._answers[task] = request.id
+            task.add_done_callback(lambda done: self._answers.pop(done, None))
 
     async def _answer(self, request: requests.Request) -> None:
         try:

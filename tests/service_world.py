@@ -362,6 +362,7 @@ class ServiceWorld(World):
     async def _life(self, script: Callable[[Service], Coroutine[Any, Any, None]], end: asyncio.Event) -> None:
         config = self.config()
         ledger = Ledger(self.ledger_path)
+        ledger.serve()
         try:
             async with Client(
                 config.fastgpt.base_url,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sqlite3
 import urllib.request
 from collections.abc import Awaitable, Callable
 from contextlib import closing
@@ -310,6 +311,29 @@ def test_a_heart_that_stops_ends_the_service(house: House, monkeypatch: pytest.M
 
     with closing(house.ledger), pytest.raises(LedgerError, match="disk I/O error"):
         asyncio.run(main())
+
+
+def test_a_ledger_that_takes_nothing_is_told(house: House) -> None:
+    """While another program has the ledger locked, systemd, metrics and page say so; afterwards it is over."""
+    notices: list[tuple[str, str]] = []
+
+    async def script() -> None:
+        await house.up()
+        daemon = house.daemon
+        assert daemon.assembly is not None
+        daemon.assembly.notifier.tell = lambda notice: notices.append((notice.subject, notice.kind))  # type: ignore[method-assign]
+        with closing(sqlite3.connect(house.ledger.path, isolation_level=None)) as other:
+            other.execute("begin immediate")
+            written = asyncio.ensure_future(house.ledger.commit("note", lambda db: None))
+            await house.until(lambda: any("is locked by another program" in line for line in house.said))
+            assert ("trouble", False) == (daemon.description()["ledger"]["state"], daemon.healthy())
+            await house.until(lambda: b"syncd_ledger_up 0.0" in daemon.metrics.text())
+        await written
+        assert "ok" == daemon.description()["ledger"]["state"]
+        assert b"syncd_ledger_up 1.0" in daemon.metrics.text()
+        assert ["outage", "recovery"] == [kind for subject, kind in notices if subject == "ledger"]
+
+    house.live(script)
 
 
 def test_what_it_says_of_itself_is_never_stale(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,7 +80,7 @@ def test_what_stands_is_never_pruned(ledger: Ledger) -> None:
     """Open findings, holds and open requests stay, however old."""
     conn = ledger.conn
     conn.execute("insert into findings (at, kind, source, path, message) values (1, 'lost', 's', 'a', 'm')")
-    conn.execute("insert into holds values ('s', 'limit', 1, 1.0, 'm', 0, '[]')")
+    conn.execute("insert into holds values ('s', 'limit', 1, 1.0, 'm', 0, '[]', 'id')")
     conn.execute("insert into requests (at, kind, arguments) values (1, 'pause', '{}')")
     conn.execute("insert into jobs values ('scan', 1.0)")
     requests.set_paused(conn, 1.0)

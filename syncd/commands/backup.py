@@ -26,6 +26,8 @@ def backup(ctx: click.Context, file: str) -> None:
     target = Path(file)
     if os.path.lexists(target):
         raise UsageError(f"{target} exists already and is left alone", hint="name a file that does not exist yet")
+    if not target.parent.is_dir():
+        raise UsageError(f"there is no folder {target.parent}", hint="make it first; the ledger is as it was")
     os.umask(0o077)  # a copy is as private as the ledger
     ledger = Ledger(config.ledger.path, write=False)
     try:

@@ -15,7 +15,7 @@ from typing import Any
 
 from syncd.errors import EXIT_BUSY, LedgerError
 from syncd.ledger import schema
-from syncd.ledger.store import damaged
+from syncd.ledger.trouble import connect, trouble
 
 KINDS = ("pause", "resume", "sync", "retry", "release", "rollback", "reload")
 NOBODY_WAITS = 300.0  # seconds after which a request that nobody took is not carried out any more
@@ -46,10 +46,11 @@ def mailbox(path: Path) -> Iterator[sqlite3.Connection]:
     """A connection for writing requests beside the engine that holds the ledger.
 
     Raises:
+        LedgerLocked, LedgerDisk: it cannot be written just now.
         LedgerError: the ledger cannot be used.
     """
     try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", uri=True, isolation_level=None)) as conn:
+        with closing(connect(path, f"{path.resolve().as_uri()}?mode=rw", uri=True)) as conn:
             conn.execute("pragma busy_timeout = 5000")
             if conn.execute("pragma user_version").fetchone()[0] != schema.SCHEMA_VERSION:
                 raise LedgerError(
@@ -58,7 +59,7 @@ def mailbox(path: Path) -> Iterator[sqlite3.Connection]:
                 )
             yield conn
     except sqlite3.Error as error:
-        raise damaged(path, error) from error
+        raise trouble(path, error) from error
 
 
 def post(conn: sqlite3.Connection, kind: str, arguments: Mapping[str, Any], now: float) -> int:

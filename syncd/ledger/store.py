@@ -21,11 +21,19 @@ from typing import Any, TypeVar
 from sqlite_utils import Database
 
 from syncd import points
-from syncd.errors import BusyError, LedgerError
+from syncd.errors import BusyError, LedgerDisk, LedgerError, LedgerWaits, SyncdError
 from syncd.ledger import schema
+from syncd.ledger.opening import for_reading
+from syncd.ledger.trouble import Connection, code_of, connect, damaged, trouble
 
 T = TypeVar("T")
 
+PATIENCE = 30.0  # seconds that a one-shot run waits for a locked ledger or its disk, then exit code 75
+LOCK_TIMEOUT = 5000  # milliseconds that a transaction waits for a lock where nothing else has to go on
+_IN_LOOP = 20  # the same where an event loop must not stand still
+_FIRST_PAUSE = 0.05  # seconds until what could not be written is tried again; it grows with the wait
+_LONGEST_PAUSE = 2.0
+_NEWS = 1.0  # seconds of a lock that are nothing to tell
 _QUICK_CHECK_LIMIT = 128 * 2**20  # bytes; a larger ledger is checked by `doctor`, not at every start
 
 
@@ -38,13 +46,23 @@ class Ledger:
 
     Raises:
         LedgerError: the file is damaged, newer than this program, absent (read-only) or not writable.
-        BusyError: another process holds the lock.
+        BusyError: another process holds the lock, or another program has locked the file.
+
+    Attributes:
+        patience: seconds that a move waits for a locked ledger or a disk that is full; ``None`` waits for ever.
+        on_trouble: told when moves begin to wait, and why, and ``None`` when the ledger takes them again.
     """
 
     def __init__(self, path: Path, *, write: bool = True) -> None:
         self.path = path
         self.write = write
         self._lock: int | None = None
+        self.patience: float | None = PATIENCE
+        self.on_trouble: Callable[[LedgerWaits | None], None] = lambda _trouble: None
+        self._blocked: LedgerWaits | None = None  # why moves wait
+        self._blocked_at = 0.0
+        self._told: type[LedgerWaits] | None = None  # the kind of trouble that ``on_trouble`` heard of
+        self._flushing: asyncio.Handle | None = None
         self._durable = False  # a pending move must be on disk before its caller goes on
         self._pending: list[tuple[str, Callable[[sqlite3.Connection], Any], asyncio.Future[Any]]] = []
         if write:
@@ -55,9 +73,12 @@ class Ledger:
             if write:
                 self._migrate()
             self._check_version()
+        except LedgerDisk as error:  # while it runs it may wait for the disk; it cannot begin without
+            self.close()
+            raise LedgerError(error.message, hint=error.hint) from error
         except sqlite3.Error as error:
             self.close()
-            raise damaged(path, error) from error
+            raise trouble(path, error) from error
         except BaseException:
             self.close()
             raise
@@ -72,31 +93,25 @@ class Ledger:
                 hint="set [ledger] path to a place that this user may write",
             ) from error
 
-    def _connect(self) -> sqlite3.Connection:
-        if not self.write and not exists(self.path):
-            raise LedgerError(f"there is no ledger at {self.path}", hint="run `syncd sync` first")
-        if self.write:
-            _make_for_its_owner(self.path)
-        where = str(self.path) if self.write else f"{self.path.resolve().as_uri()}?mode=ro"
-        conn = sqlite3.connect(where, uri=not self.write, isolation_level=None)
+    def _connect(self) -> Connection:
+        if not self.write:
+            if not exists(self.path):
+                raise LedgerError(f"there is no ledger at {self.path}", hint="run `syncd sync` first")
+            return _bridged(for_reading(self.path))
+        if not exists(self.path):
+            _make(self.path)
+        conn = connect(self.path, str(self.path))
         try:
-            if self.write:
-                self._prepare(conn)
-            else:
-                if 0 < int(conn.execute("pragma user_version").fetchone()[0]) < schema.SCHEMA_VERSION:
-                    schema.bridge(conn)
-                conn.execute("pragma query_only = on")
+            self._prepare(conn)
         except BaseException:
             conn.close()
             raise
         return conn
 
-    def _prepare(self, conn: sqlite3.Connection) -> None:
-        conn.execute("pragma busy_timeout = 5000")
+    def _prepare(self, conn: Connection) -> None:
+        conn.execute(f"pragma busy_timeout = {LOCK_TIMEOUT}")
         self._refuse_strangers(conn)
-        conn.execute("pragma journal_mode = wal")
-        conn.execute("pragma synchronous = full")
-        conn.execute("pragma foreign_keys = on")
+        _write_ahead(conn)
         if self.path.stat().st_size <= _QUICK_CHECK_LIMIT:
             found = [row[0] for row in conn.execute("pragma quick_check(3)")]
             if found != ["ok"]:
@@ -114,16 +129,10 @@ class Ledger:
 
     def _migrate(self) -> None:
         version = self._version()
-        if version > schema.SCHEMA_VERSION:
-            return
-        db = Database(self.conn, execute_plugins=False)
-        if schema.migrations.pending(db):
+        if version < schema.SCHEMA_VERSION:
             self._keep_copy(version)
             with self.transaction("migrate"):
-                schema.migrations.apply(db)
-                self.conn.execute(f"pragma application_id = {schema.APPLICATION_ID}")
-                self.conn.execute(f"pragma user_version = {schema.SCHEMA_VERSION}")
-                self.conn.execute("insert or ignore into meta values ('ledger_id', ?)", (str(uuid.uuid4()),))
+                _upgrade(self.conn)
 
     def _keep_copy(self, version: int) -> None:
         """Before an older ledger is changed: a way back to the program that wrote it."""
@@ -150,7 +159,12 @@ class Ledger:
 
     @contextlib.contextmanager
     def transaction(self, name: str) -> Iterator[sqlite3.Connection]:
-        """One immediate write transaction; rolled back on any exception."""
+        """One immediate write transaction; rolled back on any exception.
+
+        Raises:
+            LedgerLocked: another program has had the ledger locked for as long as one waits for it here.
+            LedgerDisk: the disk does not take it; nothing was changed.
+        """
         points.reach(f"ledger.{name}.before")
         try:
             self.conn.execute("pragma synchronous = full")
@@ -158,15 +172,26 @@ class Ledger:
             try:
                 yield self.conn
             except BaseException:
-                if self.conn.in_transaction:
-                    self.conn.execute("rollback")
+                self._undo()
                 raise
             self.conn.execute("commit")
+        except LedgerWaits:
+            self._undo()
+            raise
         except sqlite3.Error as error:
-            if self.conn.in_transaction:
-                self.conn.execute("rollback")
-            raise damaged(self.path, error) from error
+            self._undo()
+            raise trouble(self.path, error) from error
         points.reach(f"ledger.{name}.after")
+
+    def _undo(self) -> None:
+        # A full disk may have had SQLite roll back by itself already.
+        if self.conn.in_transaction:
+            self.conn.execute("rollback")
+
+    def serve(self) -> None:
+        """Serve an event loop that must go on: wait for no lock, and for the disk as long as it takes."""
+        self.patience = None
+        self.conn.execute(f"pragma busy_timeout = {_IN_LOOP}")
 
     async def commit(self, name: str, move: Callable[[sqlite3.Connection], T], *, durable: bool = True) -> T:
         """Run ``move`` in a durable transaction, together with what else is ready now.
@@ -174,43 +199,41 @@ class Ledger:
         What is not ``durable`` (what was seen of the disk, notes for reports) may be forgotten by a power failure, but
         never by a crash of the process, and never after something durable that came later.
 
+        A locked ledger and a full disk are waited for, in the order of the moves; ``move`` may run several times then,
+        each time on a ledger on which it has not run.
+
         Returns what ``move`` returns once the commit is on disk. An exception of ``move`` undoes that move alone.
+
+        Raises:
+            LedgerLocked, LedgerDisk: it took longer than ``patience``; nothing of the move was written.
+            LedgerError: the ledger cannot be used any more.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         self._pending.append((name, move, future))
         self._durable |= durable
-        if len(self._pending) == 1:
-            loop.call_soon(self._flush)
+        if self._flushing is None:
+            self._flushing = loop.call_soon(self._flush)
         return await future
 
     def _flush(self) -> None:
+        self._flushing = None
         batch, self._pending = self._pending, []
         durable, self._durable = self._durable, False
-        outcomes: list[tuple[asyncio.Future[Any], Any, BaseException | None]] = []
         try:
-            for name, _, _ in batch:
-                points.reach(f"ledger.{name}.before")
-            self.conn.execute("pragma synchronous = full" if durable else "pragma synchronous = normal")
-            self.conn.execute("begin immediate")
-            for _, move, future in batch:
-                self.conn.execute("savepoint move")
-                try:
-                    result = move(self.conn)
-                except Exception as error:
-                    self.conn.execute("rollback to move")
-                    outcomes.append((future, None, error))
-                else:
-                    outcomes.append((future, result, None))
-                self.conn.execute("release move")
-            self.conn.execute("commit")
-            for name, _, _ in batch:
-                points.reach(f"ledger.{name}.after")
+            outcomes = self._written(batch, durable)
+        except LedgerWaits as error:
+            self._undo()
+            if self._postponed(error):
+                self._pending, self._durable = batch + self._pending, durable
+                return
+            outcomes = [(future, None, error) for _, _, future in batch]
         except BaseException as error:
-            if self.conn.in_transaction:
-                self.conn.execute("rollback")
-            cause = damaged(self.path, error) if isinstance(error, sqlite3.Error) else error
+            self._undo()
+            cause = trouble(self.path, error) if isinstance(error, sqlite3.Error) else error
             outcomes = [(future, None, cause) for _, _, future in batch]
+        else:
+            self._free()
         for future, result, failure in outcomes:
             if future.cancelled():
                 continue
@@ -218,6 +241,57 @@ class Ledger:
                 future.set_exception(failure)
             else:
                 future.set_result(result)
+
+    def _written(self, batch: list[Any], durable: bool) -> list[tuple[asyncio.Future[Any], Any, BaseException | None]]:
+        """Run the moves in one transaction; a move that fails undoes itself alone."""
+        outcomes: list[tuple[asyncio.Future[Any], Any, BaseException | None]] = []
+        for name, _, _ in batch:
+            points.reach(f"ledger.{name}.before")
+        self.conn.execute("pragma synchronous = full" if durable else "pragma synchronous = normal")
+        self.conn.execute("begin immediate")
+        for _, move, future in batch:
+            self.conn.execute("savepoint move")
+            try:
+                result = move(self.conn)
+            except (LedgerWaits, LedgerError):
+                raise  # not this move's affair
+            except Exception as error:
+                self.conn.execute("rollback to move")
+                outcomes.append((future, None, error))
+            else:
+                outcomes.append((future, result, None))
+            self.conn.execute("release move")
+        self.conn.execute("commit")
+        for name, _, _ in batch:
+            points.reach(f"ledger.{name}.after")
+        return outcomes
+
+    def _postponed(self, error: LedgerWaits) -> bool:
+        """Whether what waits is tried again a little later."""
+        loop = asyncio.get_running_loop()
+        if self._blocked is None:
+            self._blocked_at = loop.time()
+        waited = loop.time() - self._blocked_at
+        self._blocked = error
+        if type(error) is not self._told and (waited >= _NEWS or isinstance(error, LedgerDisk)):
+            self._told = type(error)
+            self.on_trouble(error)
+        if self.patience is not None and waited >= self.patience:
+            self._free()
+            return False
+        self._flushing = loop.call_later(min(max(waited, _FIRST_PAUSE), _LONGEST_PAUSE), self._flush)
+        return True
+
+    def _free(self) -> None:
+        self._blocked = None
+        if self._told is not None:
+            self._told = None
+            self.on_trouble(None)
+
+    @property
+    def blocked(self) -> LedgerWaits | None:
+        """Why moves wait to be written; ``None`` when none does."""
+        return self._blocked
 
     # ------------------------------------------------------------ small things
 
@@ -244,30 +318,32 @@ class Ledger:
         """A number that changes when another process has written (SQLite's ``data_version``); costs no disk access.
 
         Raises:
+            LedgerLocked, LedgerDisk: it cannot be read just now.
             LedgerError: the ledger cannot be used any more.
         """
         try:
             return int(self.conn.execute("pragma data_version").fetchone()[0])
         except sqlite3.Error as error:
-            raise damaged(self.path, error) from error
+            raise trouble(self.path, error) from error
 
     def reader(self) -> sqlite3.Connection:
         """A read-only connection of its own, for a scan in another thread."""
-        return sqlite3.connect(
-            f"{self.path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
-        )
+        return for_reading(self.path, check_same_thread=False)
 
     def backup(self, target: Path) -> None:
         """Write a complete, marked copy to ``target`` (which must not exist).
 
         Raises:
-            LedgerError: the target exists or cannot be written.
+            LedgerError: the target exists, or the ledger is damaged.
+            LedgerDisk: the copy cannot be written there; the ledger is as it was.
         """
         if target.exists():
             raise LedgerError(f"{target} exists already", hint="name a file that does not exist yet")
         try:
             with contextlib.closing(self.reader()) as conn:  # of its own, so that a thread can do it
-                Database(conn, execute_plugins=False).execute("vacuum into ?", (str(target),))
+                conn.execute("pragma query_only = off")  # which forbids it; the file itself is opened for reading
+                # Through one that does not speak of the ledger: what goes wrong from here on is the copy's.
+                sqlite3.Cursor(conn).execute("vacuum into ?", (str(target),))
             copy = sqlite3.connect(target, isolation_level=None)
             copy.execute("insert or replace into meta values ('is_backup', '1')")
             copy.close()
@@ -275,8 +351,9 @@ class Ledger:
             os.fsync(handle)
             os.close(handle)
         except (sqlite3.Error, OSError) as error:
-            target.unlink(missing_ok=True)  # half a copy is worse than none
-            raise LedgerError(f"the backup to {target} failed: {error}") from error
+            with contextlib.suppress(OSError):
+                target.unlink(missing_ok=True)  # half a copy is worse than none
+            raise not_copied(target, error) from error
 
     def close(self) -> None:
         """Close the file and let go of the lock; safe to call twice."""
@@ -288,17 +365,86 @@ class Ledger:
             self._lock = None
 
 
-def damaged(path: Path, error: object) -> LedgerError:
-    """The error for a ledger that SQLite cannot use."""
-    text = str(error)
-    if "readonly" in text or "unable to open" in text:
-        return LedgerError(f"cannot write the ledger {path}: {text}", hint="check its owner and its directory's rights")
-    if "full" in text:
-        return LedgerError(f"cannot write the ledger {path}: {text}", hint="make room on that disk")
-    return LedgerError(
-        f"the ledger {path} is damaged: {text}",
-        hint="restore a backup, or move the file away: the next `syncd sync` rebuilds it from the server",
+def not_copied(target: Path, error: sqlite3.Error | OSError) -> SyncdError:
+    """The error for a backup that could not be made; the ledger is blamed only for what is its own."""
+    if code_of(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return LedgerError(
+            f"the backup to {target} failed: the ledger is damaged: {error}", hint="`syncd doctor` looks at the ledger"
+        )
+    if not target.parent.is_dir():
+        return LedgerDisk(f"the backup to {target} failed: there is no folder {target.parent}", hint="make it first")
+    return LedgerDisk(
+        f"the backup to {target} failed: {error}",
+        hint="check the rights and the room of that folder; the ledger is as it was",
     )
+
+
+def _bridged(conn: Connection) -> Connection:
+    """A connection for reading on which a ledger of an older version looks like one of today."""
+    try:
+        if 0 < int(conn.execute("pragma user_version").fetchone()[0]) < schema.SCHEMA_VERSION:
+            conn.execute("pragma query_only = off")
+            schema.bridge(conn)
+            conn.execute("pragma query_only = on")
+    except BaseException:
+        conn.close()
+        raise
+    return conn
+
+
+def _write_ahead(conn: Connection) -> None:
+    """As every writer of a ledger has it."""
+    conn.execute("pragma journal_mode = wal")
+    conn.execute("pragma synchronous = full")
+    conn.execute("pragma foreign_keys = on")
+
+
+def _upgrade(conn: Connection) -> None:
+    """Bring the tables to today's schema, in a transaction that is open."""
+    schema.migrations.apply(Database(conn, execute_plugins=False))
+    conn.execute(f"pragma application_id = {schema.APPLICATION_ID}")
+    conn.execute(f"pragma user_version = {schema.SCHEMA_VERSION}")
+    conn.execute("insert or ignore into meta values ('ledger_id', ?)", (str(uuid.uuid4()),))
+
+
+def _make(path: Path) -> None:
+    """Make a ledger, aside, and put it in its place when it is complete: nobody ever sees half of one.
+
+    Whoever calls this holds the lock. Where nothing can be put in a file's place, as in that of a single file that is
+    mounted into a container, the file that is there is filled instead, in one transaction, by ``Ledger``.
+    """
+    fresh = path.with_name(f"{path.name}.making")
+    _forget(fresh)  # left behind by a crash
+    try:
+        _make_for_its_owner(fresh)
+        conn = connect(path, str(fresh))
+        try:
+            _write_ahead(conn)
+            conn.execute("begin immediate")
+            _upgrade(conn)
+            conn.execute("commit")
+        finally:
+            conn.close()  # the last one writes the log into the file, and removes it
+        with contextlib.suppress(OSError):
+            fresh.replace(path)
+            _sync_folder(path.parent)
+    finally:
+        _forget(fresh)
+
+
+def _forget(fresh: Path) -> None:
+    for end in ("", "-wal", "-shm", "-journal"):
+        with contextlib.suppress(OSError):
+            fresh.with_name(fresh.name + end).unlink()
+
+
+def _sync_folder(folder: Path) -> None:
+    """A power failure does not take a new name in it back."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _make_for_its_owner(path: Path) -> None:
@@ -306,7 +452,7 @@ def _make_for_its_owner(path: Path) -> None:
 
     SQLite does so for the files that it makes beside a ledger, but not for the ledger itself.
     """
-    if os.geteuid() != 0 or exists(path):
+    if os.geteuid() != 0 or path.exists():
         return
     owner = path.parent.stat()
     with contextlib.suppress(OSError):  # where root has no such rights, everything is as it would have been
@@ -342,20 +488,19 @@ def holder(path: Path) -> str:
 
 
 def exists(path: Path) -> bool:
-    """Whether there is a ledger.
+    """Whether there is a ledger; an empty file is none yet.
 
     Raises:
         LedgerError: this user may not look there, as nobody but root may into the state of a service.
     """
     try:
-        path.stat()
+        return path.stat().st_size > 0
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
         raise LedgerError(
             f"cannot look at the ledger {path}: {error.strerror}", hint="ask as root, or as the user whose ledger it is"
         ) from error
-    return True
 
 
 def own_name() -> str:

@@ -7,8 +7,10 @@ import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
 
+from syncd.errors import LedgerError, LedgerWaits
 from syncd.ledger import records
 from syncd.ledger.store import Ledger
+from syncd.ledger.trouble import connect
 
 PORTION = 2000  # rows of a table that are forgotten in one transaction
 _REQUESTS_KEPT = 7 * 86400.0  # seconds; answered requests are of no use for longer
@@ -52,16 +54,20 @@ def compact(path: Path) -> str:
     """Have SQLite refresh its statistics, shrink the write-ahead log and check the file; returns "ok" or what is wrong.
 
     For a thread, over a connection of its own that waits for nobody: the log is shrunk the next time if it is in use.
+
+    Raises:
+        LedgerLocked, LedgerDisk: it could not be checked; that says nothing of the ledger.
     """
-    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", uri=True, isolation_level=None)) as conn:
+    with closing(connect(path, f"{path.resolve().as_uri()}?mode=rw", uri=True)) as conn:
         conn.execute("pragma busy_timeout = 0")
         for statement in ("pragma optimize", "pragma wal_checkpoint(truncate)"):
-            with suppress(sqlite3.Error):  # somebody writes; or the check tells what is wrong
+            with suppress(LedgerWaits, LedgerError):  # somebody writes; or the check tells what is wrong
                 conn.execute(statement)
+        conn.execute("pragma busy_timeout = 1000")
         try:
             return str(conn.execute("pragma quick_check(1)").fetchone()[0])
-        except sqlite3.Error as error:
-            return str(error)
+        except LedgerError as error:
+            return str(error.__cause__ or error)
 
 
 def rotate(ledger: Ledger, keep: int) -> Path | None:

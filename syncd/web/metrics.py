@@ -52,6 +52,7 @@ TABLE: tuple[Described, ...] = (
     Described("syncd_queue_paths", "gauge", (), "Changed paths that wait to come to rest."),
     Described("syncd_queue_oldest_age_seconds", "gauge", (), "Age of the oldest document that waits or is worked on."),
     Described("syncd_server_up", "gauge", (), "1 while FastGPT answers."),
+    Described("syncd_ledger_up", "gauge", (), "1 while the ledger takes what is written."),
     Described("syncd_paused", "gauge", (), "1 while a person has the service pause."),
     Described("syncd_holds", "gauge", ("source",), "Reasons for which deletions of a source are held."),
     Described("syncd_config_last_reload_successful", "gauge", (), "1 if the newest configuration is in force."),
@@ -140,6 +141,7 @@ class Metrics:
         self._scan = self._histogram("syncd_scan_seconds", _SCAN)
         self._gauges["syncd_build_info"].labels(__version__).set(1)
         self._gauges["syncd_server_up"].set(1)
+        self._gauges["syncd_ledger_up"].set(1)
         self.registry.register(_FromLedger(self))
 
     def _histogram(self, name: str, buckets: tuple[float, ...]) -> Histogram:
@@ -201,6 +203,10 @@ class Metrics:
     def server(self, up: bool) -> None:
         """FastGPT answers, or does not."""
         self._gauges["syncd_server_up"].set(up)
+
+    def ledger(self, up: bool) -> None:
+        """The ledger takes what is written, or does not."""
+        self._gauges["syncd_ledger_up"].set(up)
 
     def paused(self, paused: bool) -> None:
         """A person has the service pause."""
