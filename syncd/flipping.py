@@ -31,6 +31,12 @@ ALONE = "alone"
 _LAST_ONE = frozenset({ADOPTED, ALONE})  # may be the only version anybody can see: never hidden without another one
 
 
+def reproved(db: Connection, key: DocumentKey, revision: Revision, proof: Proof, now: float) -> None:
+    """Keep a proof of what serves, and what a person should know of it; inside a write transaction."""
+    moves.reproved(db, revision, proof, now)
+    records.note_proof(db, key, revision.collection_id, proof.failure or proof.finding, now)
+
+
 @dataclass(slots=True)
 class Flipping:
     """From a compared, hidden candidate to a proven, visible version, or back."""
@@ -65,14 +71,16 @@ class Flipping:
         if revision.flip is Flip.FORWARD and not await self._show(source, action.key, revision, old):
             return None  # the old one is gone: with what the ledger says now the next step goes on
         proof = await tools.prover.search(revision, source.config.verify, material, weak)
-        tools.progress.proof(action.key, proof)
         if not proof.passed:
             await self._missed(action.key, revision, old, proof)
             return None
-        await tools.ledger.commit(
-            "verified",
-            lambda db: moves.verify(db, revision, proof, tools.now(), source.config.delete.grace),
-        )
+
+        def verify(db: Connection) -> None:
+            moves.verify(db, revision, proof, tools.now(), source.config.delete.grace)
+            records.note_proof(db, action.key, revision.collection_id, proof.finding, tools.now())
+
+        await tools.ledger.commit("verified", verify)
+        tools.progress.proof(action.key, proof)
         tools.materials.pop(revision.id, None)
         if old is not None:
             tools.progress.counts["replaced"] += 1
@@ -138,7 +146,10 @@ class Flipping:
     # ------------------------------------------------------------ back
 
     async def _missed(self, key: DocumentKey, revision: Revision, old: Revision | None, proof: Proof) -> None:
-        """Search misses what is shown: show the old one again, then blame whoever is to blame (rule 6)."""
+        """Search misses what is shown: show the old one again, then blame whoever is to blame (rule 6).
+
+        What search misses while it finds nothing else either says nothing of the document, and is not kept.
+        """
         tools = self.tools
         only_one = old is None and revision.reason in _LAST_ONE
         if not only_one:
@@ -148,12 +159,18 @@ class Flipping:
             raise Unproven(f"{proof.failure}; an upload that was sent twice may hide it")
         works = await tools.prover.control(revision)
         if not works and old is not None and not only_one:
-            works = await self._is_found(old)
+            works = await tools.prover.finds(old)
         if not works:
+            tools.progress.proofs_done += 1
             raise Unproven(
                 f"{proof.failure}, and no other document of the dataset is found either",
                 hint="search or the embedding model of the server is in trouble; the next run proves again",
             )
+        await tools.ledger.commit("missed", lambda db: moves.record_proof(db, revision, proof, tools.now()))
+        tools.progress.proof(key, proof)
+        if only_one and revision.reason == ADOPTED:
+            await self._unfound(key, revision, proof.failure)
+            return
         if only_one:
             await self._distrust(key, revision, proof.failure)
             return
@@ -163,12 +180,22 @@ class Flipping:
             hint="`syncd history PATH` shows the probes; `syncd retry` tries again",
         )
 
-    async def _is_found(self, old: Revision) -> bool:
-        for query, mode in entries.found_probes(self.tools.ledger.conn, old.id)[:2]:
-            hits = await self.tools.client.search_test(old.dataset_id, query, mode=mode)
-            if any(hit.collection_id == old.collection_id for hit in hits):
-                return True
-        return False
+    async def _unfound(self, key: DocumentKey, revision: Revision, reason: str) -> None:
+        """An adopted version that is there and equal, but that search misses: it is not sent again, and stays as it is.
+
+        Another upload of the same content would be missed as well. It is given up as long as the content stays what it
+        is; a proof that finds it ends that.
+        """
+        tools = self.tools
+        now = tools.now()
+
+        def keep(db: Connection) -> None:
+            moves.unfound(db, revision, reason, now)
+            records.note_proof(db, key, revision.collection_id, f"it stays visible, although {reason}", now)
+
+        await tools.ledger.commit("unfound", keep)
+        tools.progress.count("quarantined", key, f"{Problem.SEARCH_MISSING.value}: {reason}")
+        log.warning("document.quarantined", source=key.source, path=key.path, code="search-missing", error=reason)
 
     async def withdraw(self, key: DocumentKey, revision: Revision, old: Revision | None, reason: str) -> bool:
         """Take a candidate out of its flip, whatever comes of it afterwards.
@@ -240,14 +267,8 @@ class Flipping:
         key = entries.key_of(tools.ledger.conn, revision.document_id)
         if not proof.passed and not await tools.prover.control(revision):
             raise Unproven(f"{proof.failure}, and no other document of the dataset is found either")
-        await tools.ledger.commit("reproved", lambda db: moves.reproved(db, revision, proof, tools.now()))
-        if not proof.passed:
-            await tools.ledger.commit(
-                "finding",
-                lambda db: records.add_finding(
-                    db, "unproven", key.source, key.path, revision.collection_id, proof.failure, tools.now()
-                ),
-            )
+        await tools.ledger.commit("reproved", lambda db: reproved(db, key, revision, proof, tools.now()))
+        tools.progress.proof(key, proof)
         return proof
 
     async def restore(self, action: Restore) -> None:

@@ -7,7 +7,7 @@ that ``path`` names.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,17 +91,26 @@ def judge(question: Question, rank: int | None, ranks: Mapping[str, int]) -> str
     return "found"
 
 
-def metrics(ranks: Sequence[int | None]) -> dict[str, float]:
-    """Recall at 1, 5 and 10 and the mean reciprocal rank over all questions; 1.0 each when there are none."""
-    if not ranks:
-        return {"recall@1": 1.0, "recall@5": 1.0, "recall@10": 1.0, "mrr": 1.0}
+def metrics(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Figures of the automatic probes, and apart from them, under ``golden``, those of golden questions.
+
+    The two are never averaged together: ten failing questions would vanish among a thousand passages (retrieval.md R8).
+    """
+    ranks: dict[str, list[int | None]] = {"probe": [], "golden": []}
+    for row in results:
+        ranks[row["kind"]].append(row["rank"])
+    return {**figures(ranks["probe"]), "golden": figures(ranks["golden"])}
+
+
+def figures(ranks: Sequence[int | None]) -> dict[str, float | int | None]:
+    """How many were asked, recall at 1, 5 and 10 and the mean reciprocal rank; ``None`` where nothing was asked."""
     total = len(ranks)
-    result = {
-        f"recall@{depth}": round(sum(rank is not None and rank <= depth for rank in ranks) / total, 4)
-        for depth in (1, 5, 10)
-    }
-    result["mrr"] = round(sum(1.0 / rank for rank in ranks if rank is not None) / total, 4)
-    return result
+
+    def mean(values: Iterable[float]) -> float | None:
+        return round(sum(values) / total, 4) if total else None
+
+    recall = {f"recall@{n}": mean(rank is not None and rank <= n for rank in ranks) for n in (1, 5, 10)}
+    return {"n": total, **recall, "mrr": mean(1.0 / rank for rank in ranks if rank is not None)}
 
 
 def worse(before: Mapping[str, Any], now: Sequence[Mapping[str, Any]]) -> list[str]:

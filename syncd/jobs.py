@@ -72,7 +72,12 @@ class Jobs:
         for name in runner.engine.sources:
             try:
                 report = await verify.verify(
-                    runner.engine, source=name, sample=sample, gate=runner.gate, turn=runner.not_paused
+                    runner.engine,
+                    source=name,
+                    sample=sample,
+                    gate=runner.gate,
+                    turn=runner.not_paused,
+                    heard=runner.listener.proof,
                 )
             except* SyncdError as group:  # one source's trouble is not the others'
                 log.warning("job.failed", job="verify", source=name, error=str(group.exceptions[0]))

@@ -364,6 +364,7 @@ class ProbeResult:
     score: float | None = None
     score_types: frozenset[str] = frozenset()
     shared_with: CollectionId | None = None
+    instead: tuple[CollectionId, ...] = ()  # what was given instead of our collection, best first
 
 
 @dataclass(frozen=True, slots=True)
@@ -374,6 +375,7 @@ class Proof:
     results: tuple[ProbeResult, ...]
     weak: str = ""  # why the proof is weak; "" when it is not
     failure: str = ""
+    finding: str = ""  # what a person should know of a proof that passed
 
 
 # ---------------------------------------------------------------- what is sent

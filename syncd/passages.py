@@ -7,6 +7,7 @@ text only a window in each part is looked at.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 SHORTEST, LONGEST = 20, 160
@@ -21,6 +22,7 @@ _PREFIX = re.compile(r"^\s*(?:(?:>|[-*+]|\d{1,3}[.)、]|#{1,6}|\[[ xX]\])\s+|>)*
 _LINK = re.compile(r"!?\[([^\]\n]*)\](?:\([^)\n]*\)|\[[^\]\n]*\])")
 _TAG = re.compile(r"</?[A-Za-z][^<>\n]{0,300}>|<!--.*?-->|\{#[^}\n]*\}")
 _CODE_SPAN = re.compile(r"(`[^`\n]+`)")
+_DROPPED = re.compile(r"\S*https?\S*", re.IGNORECASE)
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://\S+|www\.\S+")
 _DRESS = re.compile(r"\*\*|__|[*`|~]+|\\(?=[!-/:-@\[-`{-~])")
 _SENTENCE = re.compile(r"[^。！？!?；;.\n]+(?:[.](?!\s|$)[^。！？!?；;.\n]*)*[。！？!?；;.\n]*[”’\"')）」』]*\s*")
@@ -49,8 +51,10 @@ def passages_of(text: str, count: int) -> list[Passage]:
     else:
         for part in range(count):
             found += _part(text, begin, part, count)
-    if not found and (word := _WORD.search(text)):
-        rough = " ".join(text[word.start() : word.start() + LONGEST * 4].split())
+    if not found and (word := _word(text)):
+        run = _DROPPED.search(text, word.end())
+        end = min(word.start() + LONGEST * 4, run.start() if run else len(text))
+        rough = " ".join(text[word.start() : max(end, word.end())].split())
         found.append(Passage(_shorten(rough), word.start(), CODE))
     return found
 
@@ -75,15 +79,17 @@ def _paragraphs(text: str, lo: int, hi: int) -> list[Passage]:
     fenced = (text.count("```", 0, lo) % 2 == 1) if lo else False
     out: list[Passage] = []
     held: list[str] = []
-    start = at = lo
-    for line in text[lo:hi].split("\n"):
-        here, at = at, at + len(line) + 1
+    start = lo
+    for line, here, follows in _lines(text, lo, hi):
         bare = line.strip()
-        rank = CODE if fenced else _rank(bare)
-        if _FENCE.match(line):
+        rank = CODE if fenced else PLAIN if follows else _rank(bare)
+        if _FENCE.match(line) and not follows:
             fenced = not fenced
             bare = ""
         clean = _clean(bare) if bare and rank != CODE else bare
+        if follows and held:  # not one sentence with what stood before the run that is left out
+            out.append(Passage(_join(held), start, PLAIN))
+            held = []
         fresh = rank != PLAIN or not clean or (len(clean) < len(bare) and _starts_item(bare))
         if held and fresh:
             out.append(Passage(_join(held), start, PLAIN))
@@ -99,6 +105,38 @@ def _paragraphs(text: str, lo: int, hi: int) -> list[Passage]:
     if held:
         out.append(Passage(_join(held), start, PLAIN))
     return out
+
+
+def _lines(text: str, lo: int, hi: int) -> Iterator[tuple[str, int, bool]]:
+    """Yield lines, their offsets, and whether they go on behind a run that FastGPT's full text does not know.
+
+    It drops every run of non-blanks that holds "http" (retrieval.md R11), in Chinese whole sentences: a question from
+    such a run would find nothing. A link whose text reaches over a blank is cut off before it.
+    """
+    at = lo
+    for line in text[lo:hi].split("\n"):
+        if "http" not in line and "HTTP" not in line.upper():
+            yield line, at, False
+        else:
+            begin = 0
+            for run in [*_DROPPED.finditer(line), None]:
+                part = line[begin : len(line) if run is None else run.start()]
+                if part.rfind("[") > part.rfind("]") or part.rfind("<") > part.rfind(">"):
+                    part = part[: max(part.rfind("["), part.rfind("<"))]
+                if part.strip() or not begin:
+                    yield part, at + begin, begin > 0
+                begin = len(line) if run is None else run.end()
+        at += len(line) + 1
+
+
+def _word(text: str) -> re.Match[str] | None:
+    """Where the first word stands that full text knows, or else any word."""
+    begin = 0
+    for run in _DROPPED.finditer(text):
+        if word := _WORD.search(text, begin, run.start()):
+            return word
+        begin = run.end()
+    return _WORD.search(text, begin) or _WORD.search(text)
 
 
 def _rank(bare: str) -> int:

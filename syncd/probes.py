@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Container, Sequence
+from dataclasses import replace
 
 from syncd.compare import normalise
 from syncd.models import CollectionId, Hit, Probe, ProbeResult, Verdict
 from syncd.passages import CLAUSE, LETTER, LONGEST, PLAIN, SHORTEST, WIDE, Passage, passages_of
+
+_INSTEAD = 5  # collections that are remembered where ours is missing
 
 
 def choose(text: str, count: int, *, avoid: frozenset[str] = frozenset()) -> tuple[Probe, ...]:
@@ -85,16 +88,17 @@ def judge(
             return ProbeResult(
                 probe, mode, Verdict.SHARED, hit.rank, hit.score, hit.score_types, shared_with=hit.collection_id
             )
-    return ProbeResult(probe, mode, Verdict.MISSING)
+    instead = tuple(dict.fromkeys(hit.collection_id for hit in sorted(hits, key=lambda hit: hit.rank)))[:_INSTEAD]
+    return ProbeResult(probe, mode, Verdict.MISSING, instead=instead)
 
 
 def judge_outranked(result: ProbeResult, hits: Sequence[Hit], own: CollectionId) -> ProbeResult:
-    """Turn ``missing`` into ``outranked`` when the full-text look for the rare words has found our collection."""
+    """Turn ``missing`` into ``outranked`` when another question for the passage has found our collection."""
     ours = [hit for hit in hits if hit.collection_id == own]
     if result.verdict is not Verdict.MISSING or not ours:
         return result
     types = result.score_types.union(*(hit.score_types for hit in ours))
-    return ProbeResult(result.probe, result.mode, Verdict.OUTRANKED, None, None, types)
+    return replace(result, verdict=Verdict.OUTRANKED, score_types=types)
 
 
 def needs_more(results: Sequence[ProbeResult]) -> str | None:

@@ -191,7 +191,16 @@ def test_verify(tmp_path: Path) -> None:
     assert document["schema"] == "syncd.verify/1"
     assert {"source", "path", "question", "kind", "verdict", "rank", "score"} <= set(document["results"][0])
     assert document["results"] == site.run("verify", "docs/otters.md", "--json", code=0).json["results"]
-    site.run("verify", "--sample", "1/1", code=0)
+    metrics = document["metrics"]
+    assert (len(document["results"]), 1.0, 0, None) == (
+        metrics["n"], metrics["recall@1"], metrics["golden"]["n"], metrics["golden"]["mrr"],
+    )  # fmt: skip
+    assert "golden questions: unmeasured" in site.run("verify", "--sample", "1/1", code=0).out
+    site.write("otters.questions.toml", '[[questions]]\ntext = "Nothing that stands anywhere"\nmust_rank = 1\n')
+    site.write("otters.md", '---\nquestions: ["Everything about walruses"]\n---\n# Otters\n\nOtters hold paws.\n')
+    site.run("sync")
+    metrics = site.run("verify", "--json").json["metrics"]
+    assert (2, 1) == (metrics["golden"]["n"], metrics["n"])
     site.run("verify", "--sample", "most", code=2)
     site.run("verify", "--all", "--sample", "1/2", code=2)
 

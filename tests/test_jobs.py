@@ -174,6 +174,57 @@ def test_verify_proves_again(world: World, lines: Lines) -> None:
         assert [("unproven", "b.md")] == [(f["kind"], f["path"]) for f in records.findings(ledger.conn)]
 
 
+def test_a_sick_search_blames_nobody(world: World, lines: Lines) -> None:
+    """When search finds nothing that it found before, no document gets a finding, and it is said once (rule 6)."""
+    fill(world, "abcdefghij")
+    world.sync()
+    with closing(Ledger(world.ledger_path, write=False)) as ledger:
+        proofs = ledger.conn.execute("select count(*) from proofs").fetchone()
+    world.emulator.faults.add("search_empty", times=100_000)
+
+    async def script(shop: Shop) -> None:
+        await shop.at_rest(30)
+        shop.jobs.fire("verify")
+        await shop.at_rest(600)
+
+    play(world, script)
+
+    assert 1 == len(lines.of("verify.done")) == len(lines.of("verify.search_broken"))
+    with closing(Ledger(world.ledger_path, write=False)) as ledger:
+        assert [] == records.findings(ledger.conn)
+        assert proofs == ledger.conn.execute("select count(*) from proofs").fetchone()
+
+
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+def test_a_document_under_way_is_left_to_its_pass(world: World, lines: Lines, when: str) -> None:
+    """A verification that meets a document while a pass replaces it searches for neither version, and blames none."""
+    fill(world, "abc")
+    world.sync()
+    world.emulator.faults.add("search_drop", match="b.md", times=100_000)
+
+    async def script(shop: Shop) -> None:
+        await shop.at_rest(30)
+        if when == "meanwhile":
+            shop.jobs.fire("verify")
+            await shop.at_rest(5)
+        world.write("b.md", "# Chapter b\n\nAll that is new of the b matter, far down in the south, with a pelican.\n")
+        shop.runner.look()
+        await shop.at_rest(0.3 if when == "before" else 2)
+        world.emulator.faults.clear()
+        if when == "before":
+            shop.jobs.fire("verify")
+        await shop.at_rest(600)
+
+    play(world, script)
+
+    with closing(Ledger(world.ledger_path, write=False)) as ledger:
+        assert [] == records.findings(ledger.conn)
+        assert (
+            2 == ledger.conn.execute("select count(*) from events where path='b.md' and event='verified'").fetchone()[0]
+        )
+    assert [] == lines.of("bug")
+
+
 @pytest.mark.parametrize("fault", ["html_502", "key_refused", "rate_limit"])
 def test_verify_waits_for_the_server(world: World, lines: Lines, fault: str) -> None:
     """While the server is in trouble the verify job waits at the gate, fails nothing, and goes on by itself."""

@@ -112,6 +112,39 @@ def test_front_matter_is_left_alone() -> None:
     assert "Zirconium" in choose(text.removesuffix(body), 3)[0].text
 
 
+LINKED = [
+    ("请访问http://a.b/c的页面查看水泵维护周期的详细说明。", "水泵的维护周期为五千小时，必须把读数写进蓝色的记录本。"),
+    ("参见[蓝色记录本的填写说明和全部附件](https://example.org/x)。", "水泵的维护周期为五千小时，必须写进记录本。"),
+    ("The httpd-configuration-of-the-walrus rests.", "Grease the bearing with lithium soap every second Thursday."),
+    ("HTTPS://EXAMPLE.ORG/QUARTZ/ZIRCONIUM/NOZZLES.", "The operator shall read the manual of the machine."),
+]
+
+
+@pytest.mark.parametrize(("dropped", "kept"), LINKED)
+@pytest.mark.parametrize("glue", ["\n\n", " ", "\n"])
+def test_nothing_is_asked_that_full_text_does_not_know(dropped: str, kept: str, glue: str) -> None:
+    """FastGPT's full text drops every run of non-blanks that holds "http", so no probe comes from one (R11)."""
+    for count in (1, 3):
+        for text in (dropped + glue + kept, kept + glue + dropped):
+            probes = choose(text, count)
+            assert probes
+            assert not [p.text for p in probes if any(word in p.text for word in re.findall(r"\S*http\S*", text, re.I))]
+            assert all(normalise(p.text) in normalise(text) for p in probes)
+            assert all("http" not in p.text.lower() and "附件" not in p.text for p in probes)
+
+
+def test_a_link_is_cut_off_whole() -> None:
+    """The words of a link around its blank do not stand in a probe with an open bracket."""
+    text = "See [the long list of parts](https://example.org/x) for more about the otters of the harbour of Wismar."
+    assert ["for more about the otters of the harbour of Wismar."] == [p.text for p in choose(text, 1)]
+
+
+def test_a_text_of_links_alone_is_asked_for_all_the_same() -> None:
+    """There is always a question, even where full text knows nothing of the text: nearness finds it."""
+    assert choose("https://a.example/b https://c.example/d", 2)
+    assert ["word"] == [p.text for p in choose("https://a.example/b\nword\nhttps://c.example/d", 1)]
+
+
 def test_what_was_asked_can_be_avoided() -> None:
     """Other probes than those used before, as long as there are any."""
     first = choose(GUIDE, 2)

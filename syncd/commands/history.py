@@ -10,6 +10,7 @@ from syncd.commands import TABLE
 from syncd.commands.base import Command, globals_of
 
 if TYPE_CHECKING:
+    from syncd.ledger import Ledger
     from syncd.models import DocumentKey
     from syncd.report import Report
 
@@ -30,27 +31,47 @@ def history(ctx: click.Context, path: str, source: str | None) -> None:
         assert ledger is not None  # noqa: S101 - a document was found in it
         events = records.history(ledger.conn, key.path, key.source)
         probes = records.proofs_of(ledger.conn, key.path, key.source)
-    given.show(_report(key, events, probes))
+        instead = _instead(ledger, probes)
+    given.show(_report(key, events, probes, instead))
 
 
-def _report(key: DocumentKey, events: list[dict[str, Any]], probes: list[dict[str, Any]]) -> Report:
+def _instead(ledger: Ledger, probes: list[dict[str, Any]]) -> dict[str, str]:
+    """Collections that search gave where ours was missing, as SOURCE/PATH where they are ours."""
+    import json
+
+    from syncd.ledger import records
+
+    ids = {one for row in probes if row["instead"] for one in json.loads(row["instead"])}
+    places = records.path_of_collections(ledger.conn, sorted(ids))
+    return {one: "/".join(places[one]) if one in places else f"collection {one}" for one in ids}
+
+
+def _report(
+    key: DocumentKey, events: list[dict[str, Any]], probes: list[dict[str, Any]], instead: dict[str, str]
+) -> Report:
+    import json
+
     from syncd.report import Column, Report, Table
     from syncd.report.human import iso, moment, shorten
 
-    proofs: dict[tuple[str, float], dict[str, Any]] = {}
+    proofs: dict[int, dict[str, Any]] = {}
     for row in probes:
+        row["instead"] = [instead[one] for one in json.loads(row["instead"] or "[]")]
         proof = proofs.setdefault(
-            (row["revision"], row["at"]),
+            row["proof"],
             {
                 "at": iso(row["at"]),
                 "revision": row["revision"],
                 "passed": bool(row["passed"]),
                 "weak": row["weak"] or None,
+                "failure": row["failure"] or None,
                 "probes": [],
             },
         )
         if row["query"] is not None:
-            proof["probes"].append({name: row[name] for name in ("query", "mode", "verdict", "rank", "score")})
+            proof["probes"].append(
+                {name: row[name] for name in ("query", "mode", "verdict", "rank", "score", "instead")}
+            )
     data = {
         "source": key.source,
         "path": key.path,
@@ -74,6 +95,7 @@ def _report(key: DocumentKey, events: list[dict[str, Any]], probes: list[dict[st
             Column("score", right=True),
             Column("mode"),
             Column("search test"),
+            Column("found instead"),
         ),
         tuple(
             (
@@ -84,6 +106,7 @@ def _report(key: DocumentKey, events: list[dict[str, Any]], probes: list[dict[st
                 "-" if row["score"] is None else f"{row['score']:.3f}",
                 row["mode"],
                 shorten(" ".join(row["query"].split()), 70),
+                shorten(", ".join(row["instead"]), 70) or "-",
             )
             for row in probes
             if row["query"] is not None

@@ -38,7 +38,7 @@ def verify(ctx: click.Context, paths: tuple[str, ...], everything: bool, sample:
 
 async def _verify(
     config: Config, paths: tuple[str, ...], everything: bool, sample: str | None, source: str | None
-) -> tuple[list[dict[str, Any]], list[str], dict[str, float], int]:
+) -> tuple[list[dict[str, Any]], list[str], dict[str, Any], int]:
     from syncd import golden, service, verify
     from syncd.commands.reading import by_source, find_document
     from syncd.errors import gravest
@@ -53,10 +53,10 @@ async def _verify(
     rows = [row for report in reports for row in report.results]
     problems = [problem for report in reports for problem in report.problems]
     code = gravest({report.exit_code for report in reports}) if signal is None else 128 + signal
-    return rows, problems, golden.metrics([row["rank"] for row in rows]), code
+    return rows, problems, golden.metrics(rows), code
 
 
-def _report(rows: list[dict[str, Any]], problems: list[str], metrics: dict[str, float], code: int) -> Report:
+def _report(rows: list[dict[str, Any]], problems: list[str], metrics: dict[str, Any], code: int) -> Report:
     from syncd.report import Column, Finding, Level, Lines, Report, Table
     from syncd.report.human import count, shorten
 
@@ -82,13 +82,21 @@ def _report(rows: list[dict[str, Any]], problems: list[str], metrics: dict[str, 
         ),
     )
     documents = len({(row["source"], row["path"]) for row in rows})
-    figures = ", ".join(f"{name} {value:.3f}" for name, value in metrics.items())
     said = f"{count(len(rows), 'question')} to {count(documents, 'document')}, {len(rows) - len(failed)} found"
     parts: list[Any] = [table]
     parts += [Finding(Level.WARNING, "question", problem) for problem in problems]
-    parts.append(Lines((said + (f"; {figures}" if rows else ""),)))
+    parts.append(Lines((said, *_figures(metrics))))
     data = {"results": rows, "metrics": metrics, "problems": problems, "exit_code": code}
     return Report("verify", data, tuple(parts))
+
+
+def _figures(metrics: dict[str, Any]) -> list[str]:
+    """A line for each kind of question; what was not asked is unmeasured, not perfect."""
+    lines = []
+    for title, figures in (("probes", metrics), ("golden questions", metrics["golden"])):
+        told = ", ".join(f"{name} {figures[name]:.3f}" for name in figures if isinstance(figures[name], float))
+        lines.append(f"{title}: {told or 'unmeasured'}")
+    return lines
 
 
 COMMANDS = {"verify": verify}

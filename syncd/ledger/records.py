@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Any
 
-from syncd.models import Hold, HoldReason, Waiting
+from syncd.models import DocumentKey, Hold, HoldReason, Waiting
 
 RELEASE_LIFETIME = 86400.0  # seconds after which a release expires (rule 20)
 
@@ -125,6 +125,17 @@ def add_finding(
     )
 
 
+def note_proof(conn: sqlite3.Connection, key: DocumentKey, collection_id: str | None, message: str, now: float) -> None:
+    """Keep what a proof gives a person to know; without a message what was said of the document before is over."""
+    conn.execute(
+        "update findings set resolved_at = ? where kind = 'unproven' and source = ? and path = ?"
+        " and resolved_at is null and message != ?",
+        (now, key.source, key.path, message),
+    )
+    if message:
+        add_finding(conn, "unproven", key.source, key.path, collection_id, message, now)
+
+
 def findings(conn: sqlite3.Connection, source: str | None = None) -> list[dict[str, Any]]:
     """The open findings."""
     return _rows(
@@ -214,7 +225,8 @@ def proofs_of(conn: sqlite3.Connection, path: str, source: str | None = None) ->
     """The proofs of one path's revisions, oldest first, a row per probe."""
     return _rows(
         conn,
-        "select p.at, p.revision, p.passed, p.weak, q.query, q.mode, q.verdict, q.rank, q.score from proofs p"
+        "select p.id as proof, p.at, p.revision, p.passed, p.weak, p.failure, q.query, q.mode, q.verdict, q.rank,"
+        " q.score, coalesce(q.instead, '') as instead from proofs p"
         " join revisions r on r.id = p.revision join documents d on d.id = r.document"
         " left join probe_results q on q.proof = p.id"
         " where d.path = ? and (? is null or d.source = ?) order by p.id, q.rowid",

@@ -34,6 +34,7 @@ from syncd.ledger.moves.proving import (
     record_proof,
     reproved,
     stays_visible,
+    unfound,
     verify,
 )
 from syncd.ledger.moves.sending import (
@@ -83,6 +84,7 @@ __all__ = [
     "serve_again",
     "stays_visible",
     "supersede",
+    "unfound",
     "vanished",
     "verify",
     "wake_sharers",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 
 from syncd.ledger.moves.common import event, exactly_one, look_later, wake_sharers
-from syncd.models import Content, Proof, Revision
+from syncd.models import Content, Problem, Proof, Revision
 
 
 def begin_flip(conn: sqlite3.Connection, revision: Revision, weak: str) -> None:
@@ -114,23 +115,42 @@ def record_proof(conn: sqlite3.Connection, revision: Revision, proof: Proof, now
         (revision.id, now, int(proof.passed), proof.weak, proof.failure),
     )
     conn.executemany(
-        "insert into probe_results (proof, query, mode, verdict, rank, score, shared_with)"
-        " values (?, ?, ?, ?, ?, ?, ?)",
+        "insert into probe_results (proof, query, mode, verdict, rank, score, shared_with, instead)"
+        " values (?, ?, ?, ?, ?, ?, ?, ?)",
         [
-            (cursor.lastrowid, r.probe.text, r.mode, r.verdict.value, r.rank, r.score, r.shared_with)
+            (
+                cursor.lastrowid,
+                r.probe.text,
+                r.mode,
+                r.verdict.value,
+                r.rank,
+                r.score,
+                r.shared_with,
+                json.dumps(r.instead) if r.instead else "",
+            )
             for r in proof.results
         ],
     )
 
 
 def reproved(conn: sqlite3.Connection, revision: Revision, proof: Proof, now: float) -> None:
-    """A serving revision was searched for again."""
+    """A serving revision was searched for again; one that was adopted and never found is found now, or still not."""
     record_proof(conn, revision, proof, now)
     conn.execute(
-        "update revisions set reprove = 0, weak = ?, verified_at = case when ? then ? else verified_at end"
-        " where id = ? and state = 'verified'",
-        (proof.weak, int(proof.passed), now, revision.id),
+        "update revisions set reprove = (not ? and verified_at is null),"
+        " weak = case when ? or verified_at is not null then ? else weak end,"
+        " verified_at = case when ? then ? else verified_at end where id = ? and state = 'verified'",
+        (int(proof.passed), int(proof.passed), proof.weak, int(proof.passed), now, revision.id),
     )
+    if proof.passed:
+        conn.execute(
+            "update documents set quarantine = null, quarantine_message = '', quarantine_sha256 = '',"
+            " quarantine_settings = '', quarantine_since = null, last_error = '', last_error_code = ''"
+            " where id = ? and quarantine = 'search-missing' and quarantine_sha256 = ? and quarantine_settings = ?",
+            (revision.document_id, revision.content.sha256, revision.content.settings),
+        )
+    elif revision.verified_at is None:
+        quarantine(conn, revision.document_id, revision.content, Problem.SEARCH_MISSING, proof.failure, now)
 
 
 def stays_visible(conn: sqlite3.Connection, revision: Revision, reason: str) -> None:
@@ -159,6 +179,23 @@ def distrust(conn: sqlite3.Connection, revision: Revision, reason: str, now: flo
     )
     conn.execute("update documents set at_rest = 0 where id = ?", (revision.document_id,))
     event(conn, revision.document_id, now, "distrusted", revision.id, reason)
+
+
+def unfound(conn: sqlite3.Connection, revision: Revision, reason: str, now: float) -> None:
+    """An adopted version is equal and the only one there is, but search misses it: it serves on, unproven.
+
+    The document is given up for this content: nothing is sent again. ``reprove`` has it searched for as soon as a
+    person ends that.
+    """
+    exactly_one(
+        conn.execute(
+            "update revisions set state = 'verified', flip = null, visible = 1, verified_at = null, weak = ?,"
+            " reason = '', reprove = 1 where id = ? and state = 'proving'",
+            (reason, revision.id),
+        ),
+        "unfound",
+    )
+    quarantine(conn, revision.document_id, revision.content, Problem.SEARCH_MISSING, reason, now)
 
 
 def begin_rollback(conn: sqlite3.Connection, old: Revision, current: Revision, now: float) -> None:

@@ -1,0 +1,154 @@
+"""Which search tests are asked for one document, in which order, and what they prove (retrieval.md R10 to R13)."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import virtual_loop
+
+from syncd.config import VerifyPolicy
+from syncd.ledger import Ledger
+from syncd.models import CollectionId, Content, DatasetId, Hit, Proof, Revision, RevisionId, State, Verdict
+from syncd.searching import ASK_AGAIN, LIMIT, Searcher
+
+OWN, OTHER = CollectionId("own"), CollectionId("other")
+BOTH = frozenset({"embedding", "fullText", "rrf"})
+TYPES = {"mixedRecall": BOTH, "embedding": frozenset({"embedding"}), "fullTextRecall": frozenset({"fullText"})}
+FIRST = "Zirconium nozzles tolerate fluoride vapours unharmed for a whole week."
+SECOND = "Used coolant belongs into the yellow drums behind hall nine of the plant."
+TEXT = f"{FIRST}\n\n{SECOND}\n"
+REVISION = Revision(
+    RevisionId("r"), 1, Content("h", "s"), State.PROVING, "a", DatasetId("d"), collection_id=OWN, visible=True
+)
+
+
+@dataclass
+class Server:
+    """Answers search tests by rule and remembers them: (mode, question), with the limit and the time."""
+
+    finds: Callable[[str, str, float], bool]
+    asked: list[tuple[str, str]] = field(default_factory=list)
+    limits: set[int] = field(default_factory=set)
+
+    async def search_test(self, dataset_id: str, text: str, *, mode: str, limit: int) -> list[Hit]:
+        self.asked.append((mode, text))
+        self.limits.add(limit)
+        found = self.finds(mode, text, asyncio.get_running_loop().time())
+        hits = [Hit(OTHER, "something else", 1, 0.9, TYPES[mode])]
+        return [*hits, Hit(OWN, text, 2, 0.5, TYPES[mode])] if found else hits
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    """An empty ledger."""
+    ledger = Ledger(tmp_path / "ledger.db")
+    yield ledger
+    ledger.close()
+
+
+def prove(
+    ledger: Ledger, server: Server, mode: str = "mixedRecall", probes: int = 2, text: str = TEXT
+) -> tuple[Proof, float]:
+    """The proof, and the seconds it took."""
+
+    async def body() -> tuple[Proof, float]:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        searcher = Searcher(server, ledger, random.Random(0))  # type: ignore[arg-type]
+        proof = await searcher.proof(REVISION, VerifyPolicy(probes, mode), text, "")
+        return proof, loop.time() - began
+
+    return virtual_loop.run(body())  # type: ignore[no-any-return]
+
+
+def verdicts(proof: Proof) -> list[str]:
+    return [result.verdict.value for result in proof.results]
+
+
+def test_a_found_passage_costs_one_search(ledger: Ledger) -> None:
+    """Each passage is asked for once, in the widest keyhole that servers allow (R10)."""
+    server = Server(lambda _mode, _text, _now: True)
+    proof, seconds = prove(ledger, server)
+    assert (True, ["found", "found"], 0.0) == (proof.passed, verdicts(proof), seconds)
+    assert [("mixedRecall", FIRST), ("mixedRecall", SECOND)] == server.asked
+    assert {LIMIT} == server.limits == {20_000}
+
+
+@pytest.mark.parametrize(
+    ("mode", "finds", "asked"),
+    [
+        ("mixedRecall", "plain", [("mixedRecall", FIRST), ("fullTextRecall", FIRST)]),
+        (
+            "mixedRecall",
+            "phrase",
+            [("mixedRecall", FIRST), ("fullTextRecall", FIRST), ("fullTextRecall", f'"{FIRST}"')],
+        ),
+        ("embedding", "plain", [("embedding", FIRST), ("fullTextRecall", FIRST)]),
+        ("fullTextRecall", "phrase", [("fullTextRecall", FIRST), ("fullTextRecall", f'"{FIRST}"')]),
+        (
+            "fullTextRecall",
+            "near",
+            [("fullTextRecall", FIRST), ("fullTextRecall", f'"{FIRST}"'), ("embedding", FIRST)],
+        ),
+    ],
+)
+def test_an_outranked_passage_is_asked_for_otherwise_at_once(
+    ledger: Ledger, mode: str, finds: str, asked: list[tuple[str, str]]
+) -> None:
+    """By full text as it stands, then as a phrase, then in the mode that is left; no time passes (R12)."""
+
+    def rule(kind: str, text: str, _now: float) -> bool:
+        if kind == mode:
+            return finds == "phrase" and text.startswith('"')
+        if kind == "embedding":
+            return True
+        return finds == "plain" or text.startswith('"')
+
+    server = Server(rule)
+    proof, seconds = prove(ledger, server, mode, probes=1, text=FIRST)
+    assert (True, 0.0) == (proof.passed, seconds)
+    assert Verdict.OUTRANKED is proof.results[0].verdict
+    assert (OTHER,) == proof.results[0].instead
+    assert asked == server.asked[: len(asked)]
+    assert len(asked) >= len(server.asked) - 1  # one more for the index that has not answered (rule 9)
+
+
+def test_quotes_of_the_passage_do_not_end_the_phrase(ledger: Ledger) -> None:
+    """A passage that holds double quotes is asked for as one phrase without them."""
+    server = Server(lambda _mode, text, _now: text.startswith('"'))
+    prove(ledger, server, probes=1, text='The "yellow drums" behind hall nine take the used coolant of the plant.')
+    phrases = {text for mode, text in server.asked if mode == "fullTextRecall" and text.startswith('"')}
+    assert {'"The yellow drums behind hall nine take the used coolant of the plant."'} == phrases
+
+
+def test_a_miss_is_asked_for_again_for_half_a_minute(ledger: Ledger) -> None:
+    """What no search finds is waited for: replicas lag; the proof fails and says by which passage (design 6)."""
+    server = Server(lambda _mode, _text, _now: False)
+    proof, seconds = prove(ledger, server, probes=1, text=FIRST)
+    assert (False, ["missing"], sum(ASK_AGAIN)) == (proof.passed, verdicts(proof), seconds)
+    assert FIRST[:60] in proof.failure
+    assert (OTHER,) == proof.results[0].instead
+    assert len(ASK_AGAIN) + 1 == sum(mode == "mixedRecall" for mode, _ in server.asked)
+    assert len(server.asked) <= 11
+
+
+@pytest.mark.parametrize("late", [0.5, 5.0, 29.0])
+def test_what_comes_late_is_found(ledger: Ledger, late: float) -> None:
+    """A passage that search gives within the half minute is found, with its rank."""
+    server = Server(lambda mode, _text, now: now >= late and mode == "mixedRecall")
+    proof, seconds = prove(ledger, server, probes=1, text=FIRST)
+    assert (["found"], 2) == (verdicts(proof), proof.results[0].rank)
+    assert late <= seconds <= sum(ASK_AGAIN)
+
+
+def test_one_missing_passage_beside_a_found_one_is_a_finding(ledger: Ledger) -> None:
+    """The document is found, so it is not given up; that one passage is not, so a person is told (R13)."""
+    server = Server(lambda _mode, text, _now: FIRST in text)
+    proof, _ = prove(ledger, server)
+    assert (True, ["found", "missing"]) == (proof.passed, verdicts(proof))
+    assert ("", f'search does not find it by "{SECOND[:60]}", but by another passage') == (proof.failure, proof.finding)
