@@ -115,14 +115,16 @@ def _release(runner: Runner, given: Arguments) -> dict[str, Any]:
     if name is None:
         raise UsageError("a release names its source", hint="`syncd status` shows what is held")
     emptied = bool(given.get("emptied"))
-    paths = decisions.release(engine.ledger, name, engine.now(), emptied=emptied)
+    hold = str(given.get("hold") or "") or None
+    released = decisions.release(engine.ledger, name, engine.now(), emptied=emptied, hold=hold)
     runner.look(name)
-    noun = "deletion" if len(paths) == 1 else "deletions"
     return {
         "source": name,
         "emptied": emptied,
-        "paths": paths,
-        "message": f"{len(paths)} {noun} of {name} released; the service carries them out now",
+        "hold": released.hold,
+        "paths": released.paths,
+        "came_since": released.came_since,
+        "message": released.sentence("the service carries them out now"),
     }
 
 

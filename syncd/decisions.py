@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 
 from syncd.config import Config
 from syncd.engine import Engine
 from syncd.errors import SyncdError, UsageError
-from syncd.ledger import Ledger, entries, moves, records, remote, tree
-from syncd.models import DocumentKey, HoldReason, Problem
+from syncd.ledger import Ledger, entries, moves, records, releasing, remote, tree
+from syncd.models import DocumentKey, Hold, HoldReason, Problem
 
 
 class NotPossible(SyncdError):
@@ -63,42 +64,102 @@ def retry(
     return len(keys)
 
 
-def release(ledger: Ledger, source: str, now: float | None = None, *, emptied: bool = False) -> list[str]:
-    """Let exactly the deletions go that are held and were shown; the next pass carries them out, once (rule 20).
+@dataclass(frozen=True, slots=True)
+class Released:
+    """What a release let go.
 
-    Returns:
-        The paths.
+    Attributes:
+        hold: the id of the hold, in the form that was carried out.
+        paths: of the documents.
+        came_since: deletions that are held as well, but were not in that form: they were not let go.
+    """
+
+    source: str
+    hold: str
+    paths: list[str]
+    came_since: int
+
+    def sentence(self, who: str) -> str:
+        """For people; ``who`` carries it out."""
+        noun = "deletion" if len(self.paths) == 1 else "deletions"
+        said = f"{len(self.paths)} {noun} of {self.source} released (hold {self.hold}); {who}"
+        if self.came_since:
+            are = "is one that was" if self.came_since == 1 else "are some that were"
+            said += f"; {self.came_since} came since and {are} not released"
+        return said
+
+
+def release(
+    ledger: Ledger, source: str, now: float | None = None, *, emptied: bool = False, hold: str | None = None
+) -> Released:
+    """Let exactly the deletions go that were shown; the next pass carries them out, once (rule 20).
+
+    Args:
+        emptied: the folder was emptied on purpose.
+        hold: the id of a hold in the form that was shown; without it the one that `status` or `sync` showed last.
 
     Raises:
-        NotPossible: nothing is held, or the hold stands as long as the root is as it is.
+        NotPossible: nothing is held, or it is not known what was shown, or the hold stands as long as the root is as
+            it is. Nothing was let go.
     """
+    at = time.time() if now is None else now
     holds = records.holds(ledger.conn, source)
     if not holds:
         raise NotPossible(f'nothing of "{source}" is held', hint="`syncd status` shows the holds")
-    let_go: list[str] = []
-    revisions: list[str] = []
-    for hold in holds:
-        if not hold.releasable:
+    for standing in holds:
+        if not standing.releasable:
             raise NotPossible(
-                f'"{source}" is held because {hold.message}', hint="bring the folder back; no release is needed then"
+                f'"{source}" is held because {standing.message}',
+                hint="bring the folder back; no release is needed then",
             )
-        if hold.reason is HoldReason.EMPTY and not emptied:
+        if standing.reason is HoldReason.EMPTY and not emptied:
             raise NotPossible(
-                f'"{source}" is held because {hold.message}',
+                f'"{source}" is held because {standing.message}',
                 hint=f"if it was emptied on purpose: `syncd release {source} --emptied`",
             )
-        for path, entry in entries.by_path(ledger.conn, source, hold.paths).items():
-            if entry.serving is not None:
-                let_go.append(path)
-                revisions.append(entry.serving.id)
-    at = time.time() if now is None else now
+    standing, form, chosen = _as_shown(ledger, holds, hold, at)
     with ledger.transaction("release"):
-        if any(hold.reason is HoldReason.DEVICE for hold in holds):
+        if standing.reason is HoldReason.DEVICE:
             # The person accepts the other file system; from here on the limits judge.
             remote.forget_device(ledger.conn, source)
-        records.release(ledger.conn, source, revisions, at, emptied=emptied)
-        tree.wake(ledger.conn, source, let_go)
-    return sorted(let_go)
+        records.release(ledger.conn, source, chosen.paths.values(), at, emptied=emptied)
+        tree.wake(ledger.conn, source, chosen.paths)
+    return Released(source, form, sorted(chosen.paths), chosen.came_since)
+
+
+def _as_shown(ledger: Ledger, holds: list[Hold], wanted: str | None, now: float) -> tuple[Hold, str, releasing.Chosen]:
+    """The hold that is meant, the id of the form that was shown, and what of that can go.
+
+    Raises:
+        NotPossible: it cannot be known, or none of it is held any more.
+    """
+    shown = [(hold, wanted or releasing.last_shown(ledger.conn, hold, now)) for hold in holds]
+    for hold, form in shown:
+        chosen = releasing.chosen(ledger.conn, hold, form) if form else None
+        if chosen is None:
+            continue
+        if not chosen.paths and hold.paths:
+            raise NotPossible(
+                f"nothing of hold {form} is held any more; {hold.count} other deletions of {hold.source} are",
+                hint=_look(hold),
+            )
+        return hold, form, chosen
+    hold = holds[0]
+    if wanted:
+        raise NotPossible(
+            f'"{hold.source}" has no hold {wanted}; {hold.count} of its deletions are held now, as hold {hold.id}',
+            hint=_look(hold),
+        )
+    raise NotPossible(
+        f'{hold.count} deletions of "{hold.source}" are held as hold {hold.id}, and it cannot be known which of them'
+        " you have seen; nothing was let go",
+        hint=_look(hold),
+    )
+
+
+def _look(hold: Hold) -> str:
+    emptied = " --emptied" if hold.reason is HoldReason.EMPTY else ""
+    return f"`syncd status` shows them; `syncd release {hold.source}{emptied} --hold {hold.id}` lets exactly these go"
 
 
 async def rollback(engine: Engine, path: str, source: str | None = None) -> str:

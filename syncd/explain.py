@@ -281,7 +281,8 @@ def remedy_for(problem: str, path: str) -> str:
 
 def remedy_for_hold(hold: Hold) -> str:
     """What to do about a hold, with its source filled in."""
-    return HOLD_REASONS[hold.reason].remedy.replace("SOURCE", hold.source)
+    named = f"{hold.source} --hold {hold.id}" if hold.id else hold.source
+    return HOLD_REASONS[hold.reason].remedy.replace("release SOURCE", f"release {named}").replace("SOURCE", hold.source)
 
 
 def _quoted(path: str) -> str:

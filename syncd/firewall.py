@@ -6,6 +6,8 @@ passes cannot do what one big one may not (rule 15).
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from syncd.models import DeletePolicy, Hold, HoldReason, RevisionId, RootState
@@ -132,4 +134,12 @@ def _hold(q: Question, reason: HoldReason, releasable: bool, held: tuple[Vanishe
         since=q.now,
         message=message,
         at_stake=at_stake,
+        id=name_of(q.source, reason, (v.revision for v in held)),
+        revisions=tuple(v.revision for v in held),
     )
+
+
+def name_of(source: str, reason: HoldReason, revisions: Iterable[str]) -> str:
+    """The id of a hold: eight characters that stand for exactly these deletions."""
+    said = "\0".join([source, reason.value, *sorted(revisions)])
+    return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:8]

@@ -296,6 +296,8 @@ class Hold:
     since: float
     message: str
     at_stake: int = 0  # documents that serve from a root that cannot be believed; their paths are not listed
+    id: str = ""  # names exactly what is held; another one as soon as that changes
+    revisions: tuple[RevisionId, ...] = ()  # what would be deleted; empty in what is read back for reports
 
     @property
     def count(self) -> int:

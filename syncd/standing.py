@@ -88,6 +88,7 @@ def _source(
         "dataset": source.dataset if source is not None else (row.dataset_ref if row is not None else ""),
         "dataset_id": None if row is None else row.dataset_id,
         "folder": source.folder if source is not None else "",
+        "grace": source.delete.grace if source is not None else None,
         "counts": counts,
         "watch": dict(watch),
         "trouble": service.get("troubles", {}).get(name) if service.get("running") else None,

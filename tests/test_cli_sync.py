@@ -61,10 +61,13 @@ def test_held_deletions_end_with_6_until_released(tmp_path: Path) -> None:
         (hold["source"], hold["reason"], hold["releasable"], hold["count"], hold["paths"]) for hold in held["holds"]
     ] == [("docs", "limit", True, 2, ["otters.md", "petrels.md"])]
     assert (held["counts"]["held"], held["counts"]["retired"]) == (2, 0)
-    assert "`syncd release docs`" in site.run("status", code=0).out
+    id_ = held["holds"][0]["id"]
+    shown = site.run("status", code=0).out
+    assert f"hold {id_}" in shown
+    assert f"`syncd release docs --hold {id_}`" in shown
 
     released = site.run("release", "docs", "--json", code=0).json
-    assert released["paths"] == ["otters.md", "petrels.md"]
+    assert (released["paths"], released["hold"], released["came_since"]) == (["otters.md", "petrels.md"], id_, 0)
     assert site.run("sync", "--json", code=0).json["counts"]["retired"] == 2
 
 

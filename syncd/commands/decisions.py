@@ -105,9 +105,10 @@ def _outdated(config: Config, source: str | None, per_minute: int | None) -> Rep
 @click.command("release", cls=Command, help=TABLE["release"].help)
 @click.argument("source")
 @click.option("--emptied", is_flag=True, help="The folder was emptied on purpose.")
+@click.option("--hold", metavar="ID", help="The hold as it was shown; without it the one that was shown last.")
 @click.pass_context
-def release(ctx: click.Context, source: str, emptied: bool) -> None:
-    """Let exactly the deletions of SOURCE go that `syncd status` shows, once."""
+def release(ctx: click.Context, source: str, emptied: bool, hold: str | None) -> None:
+    """Let exactly the deletions of SOURCE go that `syncd status` or `syncd sync` showed, once."""
     import time
 
     from syncd import decisions
@@ -115,26 +116,28 @@ def release(ctx: click.Context, source: str, emptied: bool) -> None:
     from syncd.commands.reading import ledger_if_any
     from syncd.ledger import Ledger, remote
     from syncd.report import Lines, Report
-    from syncd.report.human import count
 
     given = globals_of(ctx)
     config = given.load()
     with ledger_if_any(config) as known:
         chosen_sources(config, [source], also=[] if known is None else remote.source_names(known.conn))
-    answer = ask(config, "release", {"source": source, "emptied": emptied})
-    who = "the service carries them out now"
-    if answer is not None:
-        paths = answer["paths"]
-    else:
-        who = "the next `syncd sync` carries them out"
+    answer = ask(config, "release", {"source": source, "emptied": emptied, "hold": hold})
+    if answer is None:
         ledger = Ledger(config.ledger.path)
         try:
-            paths = decisions.release(ledger, source, time.time(), emptied=emptied)
+            released = decisions.release(ledger, source, time.time(), emptied=emptied, hold=hold)
         finally:
             ledger.close()
-    lines = [f"  {path}" for path in paths]
-    lines.append(f"{count(len(paths), 'deletion')} of {source} released; {who}")
-    given.show(Report("release", {"source": source, "emptied": emptied, "paths": paths}, (Lines(tuple(lines)),)))
+        answer = {
+            "source": source,
+            "emptied": emptied,
+            "hold": released.hold,
+            "paths": released.paths,
+            "came_since": released.came_since,
+            "message": released.sentence("the next `syncd sync` carries them out"),
+        }
+    lines = [*(f"  {path}" for path in answer["paths"]), str(answer["message"])]
+    given.show(Report("release", answer, (Lines(tuple(lines)),)))
 
 
 @click.command("rollback", cls=Command, help=TABLE["rollback"].help)

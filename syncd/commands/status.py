@@ -28,6 +28,21 @@ def status(ctx: click.Context) -> None:
     config = given.load()
     with ledger_if_any(config) as ledger:
         given.show(report(config, ledger))
+        holds = _holds(ledger)
+    if holds:
+        _shown(config, holds)
+
+
+def _shown(config: Config, holds: list[Any]) -> None:
+    """Remember that these were shown: `syncd release` lets go just these. Where that cannot be, it asks for the id."""
+    import contextlib
+    import time
+
+    from syncd.errors import SyncdError
+    from syncd.ledger import releasing, requests
+
+    with contextlib.suppress(SyncdError), requests.mailbox(config.ledger.path) as conn:
+        releasing.show(conn, holds, time.time())
 
 
 def report(config: Config, ledger: Ledger | None) -> Report:

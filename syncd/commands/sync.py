@@ -75,6 +75,7 @@ async def _sync(given: Globals, config: Config, names: list[str] | None, timeout
     import signal
 
     from syncd import service
+    from syncd.ledger import releasing
     from syncd.live import shown
     from syncd.progress import Progress
     from syncd.report import passes
@@ -97,6 +98,9 @@ async def _sync(given: Globals, config: Config, names: list[str] | None, timeout
                     error.exit_code = 128 + number
                 raise
         ended_by = caught()
+        if outcome.holds:
+            with engine.ledger.transaction("shown") as conn:
+                releasing.show(conn, outcome.holds, engine.now())
         failed = passes.failed_documents(engine.ledger, outcome, names or [s.name for s in config.sources])
     code = outcome.exit_code if ended_by is None else 128 + ended_by
     stopped = "" if ended_by is None else signal.Signals(ended_by).name

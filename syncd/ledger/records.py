@@ -7,9 +7,10 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Any
 
+from syncd.ledger import releasing
 from syncd.models import DocumentKey, Hold, HoldReason, Waiting
 
-RELEASE_LIFETIME = 86400.0  # seconds after which a release expires (rule 20)
+RELEASE_LIFETIME = releasing.LIFETIME
 
 
 # ---------------------------------------------------------------- holds and releases
@@ -17,10 +18,12 @@ RELEASE_LIFETIME = 86400.0  # seconds after which a release expires (rule 20)
 
 def store_holds(conn: sqlite3.Connection, source: str, holds: Iterable[Hold], now: float) -> None:
     """Replace the source's holds; a hold for the same reason keeps the time since when it stands."""
+    standing = list(holds)
     since = dict(conn.execute("select reason, since from holds where source = ?", (source,)).fetchall())
     conn.execute("delete from holds where source = ?", (source,))
     conn.executemany(
-        "insert into holds (source, reason, releasable, since, message, at_stake, paths) values (?, ?, ?, ?, ?, ?, ?)",
+        "insert into holds (source, reason, releasable, since, message, at_stake, paths, id)"
+        " values (?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
                 source,
@@ -30,10 +33,12 @@ def store_holds(conn: sqlite3.Connection, source: str, holds: Iterable[Hold], no
                 hold.message,
                 hold.at_stake,
                 json.dumps(hold.paths, ensure_ascii=False),
+                hold.id,
             )
-            for hold in holds
+            for hold in standing
         ],
     )
+    releasing.keep_forms(conn, source, standing, now)
 
 
 def holds(conn: sqlite3.Connection, source: str | None = None) -> list[Hold]:
@@ -47,9 +52,10 @@ def holds(conn: sqlite3.Connection, source: str | None = None) -> list[Hold]:
             since=since,
             message=message,
             at_stake=at_stake,
+            id=id_,
         )
-        for name, reason, releasable, since, message, at_stake, paths in conn.execute(
-            "select source, reason, releasable, since, message, at_stake, paths from holds"
+        for name, reason, releasable, since, message, at_stake, paths, id_ in conn.execute(
+            "select source, reason, releasable, since, message, at_stake, paths, id from holds"
             " where ? is null or source = ? order by source, reason",
             (source, source),
         )

@@ -61,6 +61,7 @@ def failed_documents(ledger: Ledger, outcome: Outcome, names: Iterable[str]) -> 
 def hold_data(hold: Hold) -> dict[str, Any]:
     """A hold as the contract has it, with the sentence for people."""
     return {
+        "id": hold.id,
         "source": hold.source,
         "reason": hold.reason.value,
         "releasable": hold.releasable,
@@ -75,7 +76,8 @@ def hold_data(hold: Hold) -> dict[str, Any]:
 def hold_finding(hold: Hold) -> Finding:
     """A hold for people."""
     what = f"{count(hold.count, 'deletion')} held" if hold.count else "deletions held"
-    message = f"{hold.source}: {what} ({hold.reason.value}): {hold.message}"
+    named = f", hold {hold.id}" if hold.id else ""
+    message = f"{hold.source}: {what} ({hold.reason.value}{named}): {hold.message}"
     return Finding(Level.ERROR, "held", message, remedy_for_hold(hold))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -22,8 +23,9 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from syncd.errors import EXIT_BUSY, ServerError, SyncdError
-from syncd.ledger import quality, records
+from syncd.ledger import quality, records, releasing
 from syncd.logs import get_logger
+from syncd.models import Hold
 from syncd.web import asked
 from syncd.web import guard as guarding
 from syncd.web.asked import ACTIONS, LONGEST_QUERY, Refused
@@ -284,14 +286,14 @@ class _App:
 
     async def _form(self, request: Request) -> Response:
         given = await _body(request)
-        kind, seen = str(given.pop("kind", "")), given.pop("seen", "")
+        kind, confirmed = str(given.pop("kind", "")), given.pop("confirmed", "") == "yes"
         if kind not in ACTIONS:
             raise Refused(400, "there is no such action")
         if kind == "retry":
             given["paths"] = [unquote(str(given.pop("path", "")))]  # quoted: a form cannot carry every character
         chosen = asked.arguments(kind, given)
-        if kind == "release":
-            await self._still_held(str(chosen.get("source", "")), seen)
+        if kind == "release" and not confirmed:
+            return await self._confirm(str(chosen.get("source", "")), str(chosen.get("hold", "")))
         return self._home_saying(await self._do(kind, chosen))
 
     async def _do(self, kind: str, arguments: dict[str, Any]) -> str:
@@ -301,13 +303,22 @@ class _App:
         task.add_done_callback(self.doing.discard)
         return await asyncio.shield(task)
 
-    async def _still_held(self, source: str, seen: object) -> None:
-        """A person lets go what the page showed, and nothing that was added since (rule 20)."""
-        from syncd.web.page import fingerprint
+    async def _confirm(self, source: str, form: str) -> Response:
+        """Ask once more before documents go: how many, which, and until when it can be undone (rule 20)."""
+        from syncd.web.page import confirm
 
-        holds = await self.facts.read(lambda conn: records.holds(conn, source))
-        if seen != fingerprint((hold.reason.value, hold.paths) for hold in holds):
-            raise Refused(409, "what is held has changed since the page was loaded; look at it again, nothing was done")
+        def look(conn: sqlite3.Connection) -> tuple[Hold, releasing.Chosen] | None:
+            found = [(hold, releasing.chosen(conn, hold, form)) for hold in records.holds(conn, source)]
+            return next(((hold, chosen) for hold, chosen in found if chosen is not None and chosen.paths), None)
+
+        found = await self.facts.read(look)
+        if found is None:
+            raise Refused(409, "that is not held any more; look at the page again, nothing was done")
+        status = (await self.facts.snapshot()).status
+        grace = next((one.get("grace") for one in status["sources"] if one["name"] == source), None)
+        chosen = found[1]
+        page = confirm(source, form, list(chosen.paths), chosen.came_since, grace)
+        return Response(page, media_type="text/html")
 
     def _home_saying(self, message: str) -> Response:
         """Back to the page, which shows the message; loading it again does nothing twice."""

@@ -23,7 +23,7 @@ ACTIONS: Mapping[str, Mapping[str, str]] = {
     "resume": {},
     "sync": {"source": _TEXT},
     "retry": {"source": _TEXT, "paths": _TEXTS},
-    "release": {"source": _TEXT, "emptied": _FLAG},
+    "release": {"source": _TEXT, "hold": _TEXT, "emptied": _FLAG},
     "rollback": {"source": _TEXT, "path": _TEXT},
     "reload": {},
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cache
@@ -13,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, select_autoescape
 from markupsafe import Markup, escape
 
 from syncd import __version__
+from syncd.durations import format_duration
 from syncd.explain import HOLD_REASONS, remedy_for
 from syncd.ledger.quality import added
 from syncd.report.human import iso, lasting, moment, one_line, printable, telling_line
@@ -112,12 +112,29 @@ def refused(reason: str, *, login: bool) -> str:
     return _environment().get_template("refused.html").render(reason=reason, login=login)
 
 
-def fingerprint(holds: Iterable[tuple[str, Iterable[str]]]) -> str:
-    """What is held of a source, as reasons and paths, in a few characters: so that exactly that is let go."""
-    seen = hashlib.sha256()
-    for reason, paths in sorted((reason, sorted(paths)) for reason, paths in holds):
-        seen.update("\0".join([reason, *paths, ""]).encode("utf-8", "surrogatepass"))
-    return seen.hexdigest()[:16]
+def confirm(source: str, hold: str, paths: list[str], came_since: int, grace: float | None) -> str:
+    """The question before documents go.
+
+    Args:
+        source: whose documents.
+        hold: the id of what was shown.
+        paths: what would go.
+        came_since: what is held as well, and would not.
+        grace: seconds until what is hidden is deleted for good; ``None``: the source is not configured any more.
+    """
+    return (
+        _environment()
+        .get_template("confirm.html")
+        .render(
+            source=source,
+            hold=hold,
+            named=paths[:_NAMED],
+            count=len(paths),
+            came_since=came_since,
+            grace=None if grace is None else format_duration(grace),
+            at_once=grace == 0,
+        )
+    )
 
 
 # ---------------------------------------------------------------- in a word
@@ -208,7 +225,6 @@ def _hold(row: Mapping[str, Any], hold: Mapping[str, Any], now: float) -> dict[s
         "title": HOLD_REASONS[hold["reason"]].title,
         "named": list(hold["paths"])[:_NAMED],
         "when": _when(hold.get("since"), now),
-        "seen": fingerprint((one["reason"], one["paths"]) for one in row["holds"]),
         "button": all(one["releasable"] and one["reason"] != "root-empty" for one in row["holds"]),
     }
 

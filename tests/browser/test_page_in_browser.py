@@ -262,10 +262,12 @@ def test_buttons(view: Callable[..., View], service: Service) -> None:
     for name in list(kept)[:7]:
         (service.site.docs / name).unlink()
     one.home()
-    one.page.get_by_role("button", name="Delete exactly these").wait_for()
+    one.page.get_by_role("button", name="Delete these").wait_for()
     one.page.locator("summary", has_text="documents").click()
     assert one.page.locator(".paths li").count() >= 6
-    one.press("Delete exactly these")
+    one.page.get_by_role("button", name="Delete these").click()
+    one.page.get_by_role("button", name="Yes, delete these").wait_for()
+    one.press("Yes, delete these")
     assert "released" in one.page.locator(".said").inner_text()
     wait_until(lambda: _counts(service).get("retired", 0) >= 5, "they are retired")
     for name, content in kept.items():

@@ -466,14 +466,15 @@ def test_a_stop_does_not_wait_for_training(world: World) -> None:
 def test_excluded_documents_go_when_released(world: World) -> None:
     """Rules 18 and 20: documents that an exclude takes out of scope are held, and go when a person says so."""
     from syncd import decisions
-    from syncd.ledger import Ledger
+    from syncd.ledger import Ledger, records
 
     settled(world)
     world.source = replace(world.source, exclude=("a.md",))
     assert world.sync().exit_code == 6
     assert "a.md" in world.visible()
     ledger = Ledger(world.ledger_path)
-    assert decisions.release(ledger, "docs", world.now()) == ["a.md"]
+    shown = records.holds(ledger.conn)[0].id
+    assert decisions.release(ledger, "docs", world.now(), hold=shown).paths == ["a.md"]
     ledger.close()
     assert world.sync().exit_code == 0
     assert set(world.visible()) == {"b.md", "c.md"}

@@ -588,7 +588,10 @@ def test_release_while_passes_run(world: ServiceWorld) -> None:
         await service.rest()
         assert len(rows(world, "select source from holds")) == 1
         assert world.states()["c.md"] == "held"
-        answer = await service.ask("release", source="docs")
+        refused = await service.ask("release", source="docs")
+        assert (6, True) == (refused.exit_code, "cannot be known" in str(refused.values["message"]))
+        shown = rows(world, "select id from holds")[0][0]
+        answer = await service.ask("release", source="docs", hold=shown)
         assert sorted(answer.values["paths"]) == ["c.md", "d.md", "e.md"]
         await service.quiet()
         assert rows(world, "select source from holds") == []

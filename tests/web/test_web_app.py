@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import httpx
 import pytest
-from web_parts import TOKEN, NotNow, Site, add_document, add_event, add_proof, hold, stand, with_token
+from web_parts import TOKEN, NotNow, Site, add_document, add_event, add_proof, hold, stand, verified, with_token
 
 from syncd.errors import BusyError, Unavailable
 from syncd.web.asked import ACTIONS, LARGEST_BODY
 from syncd.web.guard import COOKIE, HEADERS
-from syncd.web.page import fingerprint
 from syncd.web.stream import MOST_READERS
 
 READ = ("/", "/static/style.css", "/static/page.js", "/static/icon.svg", "/livez", "/healthz", "/readyz", "/metrics")
@@ -275,20 +275,33 @@ def test_forms(site: Site) -> None:
     assert 3 == len(site.service.acted)
 
 
-def test_a_release_is_of_what_was_seen(site: Site) -> None:
-    """The button releases what the page showed: when more is held since then, nothing is done."""
-    stand(site.service, [hold("a.md", "b.md")])
-    seen = fingerprint([("limit", ["a.md", "b.md"])])
-    form = {"kind": "release", "source": "docs", "seen": seen}
-    stand(site.service, [hold("a.md", "b.md", "c.md")])
-    answer = site.ask("POST", "/act", data=form, headers=with_token())
-    assert 409 == answer.status_code
-    assert "changed since the page was loaded" in answer.json()["error"]["message"]
-    assert 409 == site.ask("POST", "/act", data={**form, "seen": ""}, headers=with_token()).status_code
+def words(answer: httpx.Response) -> str:
+    """What a page says, without its marks."""
+    return " ".join(re.sub(r"<[^>]+>", " ", answer.text).split())
+
+
+def test_a_release_is_confirmed_and_of_what_was_seen(site: Site) -> None:
+    """The button leads to a question with the count and the grace; its answer releases what the page showed."""
+    revisions: list[str] = []
+    site.service.write(lambda conn: revisions.extend(verified(conn, path) for path in ("a.md", "b.md", "c.md")))
+    first, second = hold("a.md", "b.md", revisions=revisions[:2]), hold("a.md", "b.md", "c.md", revisions=revisions)
+    stand(site.service, [first])
+    form = {"kind": "release", "source": "docs", "hold": first.id}
+    asked = site.ask("POST", "/act", data=form, headers=with_token())
+    assert 200 == asked.status_code
+    assert "Delete 2 documents of docs?" in words(asked)
+    assert "24h" in words(asked)
     assert [] == site.service.acted
-    stand(site.service, [hold("a.md", "b.md")])
-    assert 303 == site.ask("POST", "/act", data=form, headers=with_token()).status_code
-    assert [("release", {"source": "docs"})] == site.service.acted
+
+    stand(site.service, [second])
+    later = words(site.ask("POST", "/act", data=form, headers=with_token()))
+    assert "Delete 2 documents of docs?" in later
+    assert "1 more came since" in later
+    assert 303 == site.ask("POST", "/act", data={**form, "confirmed": "yes"}, headers=with_token()).status_code
+    assert [("release", {"source": "docs", "hold": first.id})] == site.service.acted
+
+    stand(site.service, [])
+    assert 409 == site.ask("POST", "/act", data=form, headers=with_token()).status_code
 
 
 @pytest.mark.parametrize("path", ["/act", "/search", "/login", "/logout"])

@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 import time
 import uuid
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,9 @@ import httpx
 from syncd import standing
 from syncd.config import Config, FastGPT, Http, LedgerConfig, Schedule, Secret, Source
 from syncd.errors import SyncdError
+from syncd.firewall import name_of
 from syncd.ledger import Ledger, records
-from syncd.models import Hold, HoldReason
+from syncd.models import Hold, HoldReason, RevisionId
 from syncd.web.app import make
 from syncd.web.facts import Facts
 from syncd.web.guard import Guard
@@ -95,9 +96,19 @@ def add_event(conn: sqlite3.Connection, path: str, event: str, at: float, detail
     )
 
 
-def hold(*paths: str, reason: HoldReason = HoldReason.LIMIT, releasable: bool = True) -> Hold:
+def verified(conn: sqlite3.Connection, path: str) -> str:
+    """One document that serves; returns its revision."""
+    number = add_document(conn, path, "waiting")
+    return add_revision(conn, number, "verified", 0.0)
+
+
+def hold(
+    *paths: str, reason: HoldReason = HoldReason.LIMIT, releasable: bool = True, revisions: Sequence[str] = ()
+) -> Hold:
     """Deletions of ``docs`` that are held."""
-    return Hold("docs", reason, releasable, paths, time.time(), f"{len(paths)} deletions, more than max_count = 1")
+    message = f"{len(paths)} deletions, more than max_count = 1"
+    name = name_of("docs", reason, revisions or paths)
+    return Hold("docs", reason, releasable, paths, time.time(), message, 0, name, tuple(map(RevisionId, revisions)))
 
 
 class Service:
