@@ -26,7 +26,7 @@ class Adopter:
 
     async def adopt(
         self, dataset_id: str, fresh: list[Found], paths: dict[str, str], *, take: bool
-    ) -> tuple[int, list[tuple[str, str]]]:
+    ) -> tuple[int, list[Found]]:
         """Adopt what a file matches.
 
         Args:
@@ -36,17 +36,17 @@ class Adopter:
             take: adopt also what no file matches.
 
         Returns:
-            How many were adopted, and the marker's path and the id of each that was not.
+            How many were adopted, and those that were not since no file matches.
         """
         groups: dict[DocumentKey, list[Found]] = {}
-        unclaimed: list[tuple[str, str]] = []
+        unclaimed: list[Found] = []
         for row, detail, state in fresh:
             marker = _marker(detail)
             path = self._match(row, marker, state, paths)
             if path is None and take:
                 path = marker.path
             if path is None:
-                unclaimed.append((marker.path, row.id))
+                unclaimed.append((row, detail, state))
                 continue
             groups.setdefault(DocumentKey(state.config.name, path), []).append((row, detail, state))
         for key, members in groups.items():

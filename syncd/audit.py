@@ -21,7 +21,7 @@ from syncd.fastgpt.client import Client
 from syncd.fastgpt.models import Collection, CollectionRow
 from syncd.folders import Folders
 from syncd.ledger import Ledger, entries, moves, records, remote
-from syncd.models import CollectionId, Revision, State
+from syncd.models import CollectionId, Orphan, Revision, State
 
 _THINK_AGAIN = 86400.0  # seconds that a retired version which somebody showed is kept for from then on
 _AT_ONCE = 8  # detail requests under way during a survey
@@ -36,7 +36,7 @@ class Survey:
     doubles: int = 0
     lost: int = 0
     shown: int = 0  # retired ones that somebody made visible
-    unclaimed: list[tuple[str, str]] = field(default_factory=list)  # ours by marker, but no file matches: (path, id)
+    orphans: list[Orphan] = field(default_factory=list)
     rivals: dict[str, str] = field(default_factory=dict)  # source -> ledger id of another instance that feeds it
 
     @property
@@ -86,10 +86,10 @@ class Auditor:
         for row, detail in details:
             marker = detail.marker
             state = None if marker is None else chosen.get(marker.source)
-            if marker is None or (state is None and not self._space_known(marker.space, chosen)):
+            if marker is None or not self._space_known(marker.space, chosen):
                 foreign.append(row.id)
             elif state is None or marker.space != state.space:
-                survey.unclaimed.append((marker.path, row.id))
+                survey.orphans.append(Orphan(marker.source, marker.path, row.id, not row.forbid, takeable=False))
             elif self._adopter.elsewhere((row, detail, state), paths):
                 foreign.append(row.id)
             else:
@@ -105,8 +105,17 @@ class Auditor:
         await self._losses(known, {row.id: row for row in rows}, survey)
         taken, left = await self._adopter.adopt(dataset_id, fresh, paths, take=take)
         survey.adopted += taken
-        survey.unclaimed += left
+        survey.orphans += [
+            Orphan(state.config.name, marker.path, row.id, not row.forbid, takeable=True)
+            for row, detail, state in left
+            if (marker := detail.marker) is not None
+        ]
         await self._mark_adopted(chosen.values(), ours, survey)
+        names = list(chosen)
+        if names and (survey.orphans or records.orphans(conn, names)):
+            await self._ledger.commit(
+                "orphans", lambda db: records.store_orphans(db, names, survey.orphans, self._now()), durable=False
+            )
         return survey
 
     def _is_stale(self, ours: list[Found]) -> bool:

@@ -19,8 +19,14 @@ class NotYet(SourceError):
     exit_code = EXIT_BUSY
 
 
-async def bind(client: Client, ledger: Ledger, state: SourceState) -> str:
+async def bind(client: Client, ledger: Ledger, state: SourceState, *, make: bool = True) -> str:
     """Return the id of the source's dataset; a named one is made when missing.
+
+    Args:
+        client: the API client.
+        ledger: keeps the binding.
+        state: the source.
+        make: when not, "" is returned for a named one that is missing, and nothing is bound.
 
     Raises:
         SourceError: the bound dataset is gone, or the configured id does not exist.
@@ -36,7 +42,10 @@ async def bind(client: Client, ledger: Ledger, state: SourceState) -> str:
     if _ID.fullmatch(source.dataset):
         dataset_id = await _bound(client, source.name, source.dataset, source.dataset)
     else:
-        dataset_id = await _by_name(client, source.dataset, make=state.shard is None or state.shard.index == 0)
+        found = await _by_name(client, source.dataset)
+        if found is None and not make:
+            return ""
+        dataset_id = found or await _make(client, source.dataset, may=state.shard is None or state.shard.index == 0)
     await ledger.commit("bound", lambda db: remote.bind_dataset(db, source.name, source.dataset, dataset_id))
     return dataset_id
 
@@ -54,7 +63,7 @@ async def _bound(client: Client, source: str, reference: str, dataset_id: str) -
     return dataset.id
 
 
-async def _by_name(client: Client, name: str, *, make: bool) -> str:
+async def _by_name(client: Client, name: str) -> str | None:
     found = [d for d in await client.datasets(name) if d.name == name and d.type == "dataset"]
     if len(found) > 1:
         raise ConfigError(
@@ -64,7 +73,11 @@ async def _by_name(client: Client, name: str, *, make: bool) -> str:
     if found:
         _may_write(found[0])
         return found[0].id
-    if not make:  # two shards would make two of them
+    return None
+
+
+async def _make(client: Client, name: str, *, may: bool) -> str:
+    if not may:  # two shards would make two of them
         raise NotYet(f'the dataset "{name}" is not there yet; shard 0 makes it', hint="start shard 0 as well")
     try:
         return await client.create_dataset(name)

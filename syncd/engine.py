@@ -136,7 +136,12 @@ class Engine:
         return make([o.view for o in observations], self._now()), observations
 
     async def sync(
-        self, names: Iterable[str] | None = None, *, patience: float | None = 30.0, limit: float | None = None
+        self,
+        names: Iterable[str] | None = None,
+        *,
+        patience: float | None = 30.0,
+        limit: float | None = None,
+        stateless: bool = False,
     ) -> Outcome:
         """One pass until nothing is left to do: verified, quarantined or held.
 
@@ -144,6 +149,8 @@ class Engine:
             names: the sources to serve; all of them when ``None``.
             patience: seconds of uninterrupted server trouble after which the pass gives up; ``None`` never does.
             limit: seconds for the whole pass; ``None`` is no limit.
+            stateless: first take over what is on the server, also what no file here matches: no ledger is kept between
+                two runs, so nobody else can tell that a file was deleted. The pass then retires it, under the firewall.
 
         Raises:
             ServerError: the server's trouble outlasted the patience, or waiting does not cure it.
@@ -152,9 +159,22 @@ class Engine:
         gate = self.gate(patience=patience)
         self.progress.begin()
         try:
+            if stateless:
+                self.progress.phase = "looking at the server"
+                await self._take_over(names, gate)
             return await self.run(gate, self.progress, self._chosen(names), limit=limit, wait=True)
         finally:
             await gate.close()
+
+    async def _take_over(self, names: Iterable[str] | None, gate: Gate) -> None:
+        chosen = self._chosen(names)
+        while not self._asked:
+            try:
+                await self.adopt(chosen, take=True)
+            except ServerError as error:
+                await gate.wait(error)
+            else:
+                return
 
     async def run(
         self,
@@ -229,11 +249,11 @@ class Engine:
         finally:
             self.claims.free(key, owner)
 
-    async def bind(self, name: str) -> None:
-        """Have the source's dataset known."""
+    async def bind(self, name: str, *, make: bool = True) -> None:
+        """Have the source's dataset known; ``make``: made when it is missing, else its id stays empty."""
         state = self.sources[name]
         if not state.dataset_id:
-            state.dataset_id = await bind(self.client, self.ledger, state)
+            state.dataset_id = await bind(self.client, self.ledger, state, make=make)
 
     async def finish_flip(self, key: DocumentKey, gate: Gate | None = None) -> None:
         """Carry a begun flip of one document to its end.
@@ -260,8 +280,15 @@ class Engine:
             if own is not None:
                 await own.close()
 
-    async def adopt(self, names: Iterable[str] | None = None, *, take: bool = False) -> dict[str, int]:
+    async def adopt(
+        self, names: Iterable[str] | None = None, *, take: bool = False, make: bool = True
+    ) -> dict[str, int]:
         """Rebuild what the ledger does not know from the server's markers; nothing is uploaded or deleted.
+
+        Args:
+            names: the sources; all of them when ``None``.
+            take: adopt also what no file here matches.
+            make: a dataset that is missing is made.
 
         Returns:
             How many collections were ``adopted``, had ``arrived`` late, were ``doubles``, are ``lost`` or
@@ -271,13 +298,15 @@ class Engine:
         chosen = self._chosen(names)
         for name in chosen:
             await self._shared.observer.observe(self.sources[name], wait=False)
-            await self.bind(name)
+            await self.bind(name, make=make)
         for dataset_id in dict.fromkeys(self.sources[name].dataset_id for name in chosen):
+            if not dataset_id:
+                continue
             feeding = [s for s in self.sources.values() if s.dataset_id == dataset_id]
             survey = await self._shared.auditor.survey(dataset_id, feeding, take=take)
             for what in ("adopted", "arrived", "doubles", "lost"):
                 counts[what] += getattr(survey, what)
-            counts["unclaimed"] += len(survey.unclaimed)
+            counts["unclaimed"] += len(survey.orphans)
         return counts
 
     # ------------------------------------------------------------ the server

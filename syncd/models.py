@@ -315,6 +315,32 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
+class Orphan:
+    """A collection that carries a marker of our space, while no file here is its document.
+
+    Attributes:
+        source: the marker's; it need not be one of this configuration.
+        path: the marker's, relative to the source.
+        visible: people find it.
+        takeable: the source is one of this configuration, so that ``adopt --take`` can take the collection.
+    """
+
+    source: str
+    path: str
+    collection_id: CollectionId
+    visible: bool
+    takeable: bool
+
+    @property
+    def sentence(self) -> str:
+        """What a person is told."""
+        found = "search finds it" if self.visible else "it is hidden"
+        if not self.takeable:
+            return f'made for the source "{self.source}", which is not in this configuration; {found}'
+        return f"its file is not here; {found}; `syncd sync --stateless` retires it under the firewall"
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What shall be done, in order, and what may not."""
 

@@ -65,6 +65,7 @@ class Outcome:
     timings: dict[str, float]
     verdicts: dict[str, int] = field(default_factory=dict)
     written: dict[str, frozenset[str]] = field(default_factory=dict)  # source -> paths on disk, still being written
+    orphans: list[dict[str, Any]] = field(default_factory=list)  # findings: ours on the server, and no file is here
 
     @property
     def exit_code(self) -> int:
@@ -127,6 +128,9 @@ def outcome(
         codes.add(EXIT_UNPROVEN)
     if any(w.reason.startswith(STILL_BEING_WRITTEN) for w in waiting):
         codes.add(EXIT_BUSY)
+    orphans = records.orphans(ledger.conn, observations)
+    if any(orphan["visible"] for orphan in orphans):
+        codes.add(EXIT_HELD)
     codes |= {error.exit_code for error in state.troubles.values()}
     return Outcome(
         counts=counts,
@@ -142,4 +146,5 @@ def outcome(
             for name, o in observations.items()
             if o.unsettled
         },
+        orphans=orphans,
     )

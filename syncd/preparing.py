@@ -12,7 +12,7 @@ from syncd.audit import Auditor, Survey
 from syncd.datasets import bind
 from syncd.errors import SourceError
 from syncd.fastgpt.client import Client
-from syncd.ledger import Ledger, records, remote
+from syncd.ledger import Ledger, remote
 from syncd.ledger.moves import StaleMove
 from syncd.logs import get_logger
 from syncd.passing import PassState
@@ -150,19 +150,6 @@ class Preparer:
         self.known.surveyed.add(state.dataset_id)
         for name, ledger in survey.rivals.items():
             self.trouble(name, rival_error(name, ledger))
-        for path, collection_id in survey.unclaimed:
-            await self.ledger.commit(
-                "finding",
-                lambda db, path=path, collection_id=collection_id: records.add_finding(  # type: ignore[misc]
-                    db,
-                    "orphan",
-                    state.config.name,
-                    path,
-                    collection_id,
-                    "carries our marker, but no file matches; `syncd adopt --take` takes it over",
-                    self.now(),
-                ),
-            )
         if survey.adopted:
             self.adopted({s.config.name for s in feeding})
         return survey.changed or bool(survey.rivals)

@@ -167,9 +167,16 @@ settle = "{self.settle}"
 
     def shown(self) -> list[tuple[str, str]]:
         """Path and hash of every collection of this site that the server shows, sorted."""
+        return sorted((path, sha256) for path, sha256, _ in self._collections())
+
+    def visible_ids(self) -> dict[str, str]:
+        """Collection id by path of what the server shows."""
+        return {path: collection_id for path, _, collection_id in self._collections()}
+
+    def _collections(self) -> list[tuple[str, str, str]]:
         rows: list[dict[str, Any]] = self.emulator.admin("snapshot")
         folders = {row["id"]: row for row in rows if row["type"] == "folder"}
-        found: list[tuple[str, str]] = []
+        found: list[tuple[str, str, str]] = []
         for row in rows:
             marker = (row.get("metadata") or {}).get("syncd")
             if row["type"] == "folder" or marker is None or marker["space"] != self.space or row["forbid"]:
@@ -177,8 +184,8 @@ settle = "{self.settle}"
             path, parent = row["name"], row["parentId"]
             while parent:
                 path, parent = f"{folders[parent]['name']}/{path}", folders[parent]["parentId"]
-            found.append((path, marker["sha256"]))
-        return sorted(found)
+            found.append((path, marker["sha256"], row["id"]))
+        return found
 
     def visible(self) -> dict[str, str]:
         """Hash by path of what the server shows at rest; a path that is shown twice fails."""
@@ -186,6 +193,11 @@ settle = "{self.settle}"
         found = dict(rows)
         assert len(found) == len(rows), f"something is visible twice: {rows}"
         return found
+
+    def lose_ledger(self) -> None:
+        """As in a fresh clone."""
+        for path in self.tmp.glob("ledger.db*"):
+            path.unlink()
 
     def command(self, *args: str) -> list[str]:
         """The command line of one run."""

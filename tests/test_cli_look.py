@@ -10,8 +10,8 @@ import pytest
 from cli_site import Site
 
 
-def test_plan_is_offline_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    """No server is asked and no ledger is made; the exit code tells only when asked to."""
+def test_plan_needs_no_server_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Where nobody answers the files are planned for, which is said; no ledger is made; exit code 5 only when asked."""
     site = Site(tmp_path, base_url="http://127.0.0.1:9/api")
     site.fill(2)
     site.write("nothing.md", "")
@@ -24,6 +24,9 @@ def test_plan_is_offline_and_leaves_nothing_behind(tmp_path: Path) -> None:
         ("upload", "walruses.md"),
     ]
     assert all(action["reason"] and action["source"] == "docs" for action in document["actions"])
+    assert ("files", None) == (document["basis"], document["ledger"])
+    assert "the server could not be asked" in site.run("plan", code=0).out
+    assert "the server was not asked" in site.run("plan", "--offline", code=0).out
     assert (document["cost"]["documents"], document["cost"]["chunks"]) == (2, 2)
     assert {"config.toml", "docs", "key"} == set(os.listdir(tmp_path))
     site.run("plan", "--exit-code", code=5)
@@ -42,6 +45,26 @@ def test_plan_formats(tmp_path: Path) -> None:
         == json.loads((tmp_path / "plan.json").read_text())["actions"]
     )
     assert "exists already" in site.run("plan", "--out", "plan.json", code=2).err
+
+
+def test_plan_without_a_ledger_reads_the_server(tmp_path: Path) -> None:
+    """What is on the server is not planned as new, what only the server has is named, and nothing changes there."""
+    site = Site(tmp_path)
+    site.fill(3)
+    assert ["upload"] * 3 == [action["kind"] for action in site.run("plan", "--json", code=0).json["actions"]]
+    site.run("sync", code=0)
+    site.lose_ledger()
+    (site.docs / "otters.md").unlink()
+    site.write("walruses.md", "# Walruses\n\nThey have moved to the south since.\n")
+
+    document = site.run("plan", "--json", code=0).json
+    assert "server" == document["basis"]
+    assert [("prove", "petrels.md"), ("upload", "walruses.md")] == sorted(
+        (action["kind"], action["path"]) for action in document["actions"]
+    )
+    assert ["otters.md"] == [row["path"] for row in document["orphans"]]
+    site.run("plan", "--format", "markdown", "--out", "plan.md", code=0)
+    assert "| upload | walruses.md |" in (tmp_path / "plan.md").read_text()
 
 
 def test_plan_after_a_pass_has_nothing_to_do(tmp_path: Path) -> None:

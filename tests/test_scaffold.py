@@ -324,50 +324,132 @@ def _jobs(kind: str) -> dict[str, tuple[list[str], dict[str, str]]]:
     made = yaml.safe_load(text)
     if kind == "gitlab":
         jobs = {name: made[f"syncd-{name}"] for name in ("plan", "sync")}
-        return {name: (job["script"], job["variables"]) for name, job in jobs.items()}
+        return {name: (job["script"], job.get("variables", {})) for name, job in jobs.items()}
     steps = {name: next(s for s in made["jobs"][name]["steps"] if "env" in s) for name in ("plan", "sync")}
     return {name: (step["run"].splitlines(), step["env"]) for name, step in steps.items()}
 
 
-@pytest.mark.parametrize("kind", ["github", "gitlab"])
-def test_the_jobs_of_a_repository_do_their_work(kind: str, tmp_path: Path) -> None:
-    """The scripts of both jobs run as they are: the plan offline and without a key, then pass and proofs."""
-    site = Site(tmp_path)
-    site.fill(2)
-    text = (tmp_path / "config.toml").read_text()
-    (tmp_path / "config.toml").write_text(text.replace('api_key_file = "key"\n', ""))
-    (tmp_path / "bin").mkdir()
-    program = tmp_path / "bin" / "syncd"
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m syncd "$@"\n')
-    program.chmod(0o755)
+def _with_secret(kind: str, env: dict[str, str], secret: str) -> dict[str, str]:
+    """The environment of a job as the platform makes it; "" is a run that is not given the secret (a fork)."""
+    if kind == "gitlab":
+        filled = {name: re.sub(r"\$FASTGPT_API_KEY", secret or "$FASTGPT_API_KEY", was) for name, was in env.items()}
+        return filled | ({"FASTGPT_API_KEY": secret} if secret else {})
 
-    def job(name: str, **secrets: str) -> subprocess.CompletedProcess[str]:
-        script, env = _jobs(kind)[name]
-        for variable, value in secrets.items():
-            env = {
-                key: re.sub(rf"\$\{{\{{ secrets\.{variable} \}}\}}|\${variable}", value, was)
-                for key, was in env.items()
-            }
-        paths = {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "GITHUB_STEP_SUMMARY": str(tmp_path / "plan.md")}
+    def value(found: re.Match[str]) -> str:
+        return secret or (found[1] or "")
+
+    return {
+        name: re.sub(r"\$\{\{ secrets\.FASTGPT_API_KEY(?: \|\| '([^']*)')? \}\}", value, was)
+        for name, was in env.items()
+    }
+
+
+class Repository:
+    """A repository of documents whose jobs run as the platform runs them: a fresh clone, and no ledger, each time."""
+
+    def __init__(self, kind: str, tmp_path: Path) -> None:
+        self.kind, self.tmp = kind, tmp_path
+        self.site = Site(tmp_path)
+        text = (tmp_path / "config.toml").read_text()
+        (tmp_path / "config.toml").write_text(text.replace('api_key_file = "key"\n', ""))
+        (tmp_path / "bin").mkdir()
+        program = tmp_path / "bin" / "syncd"
+        program.write_text(f'#!/bin/sh\nexec {sys.executable} -m syncd "$@"\n')
+        program.chmod(0o755)
+        self.secret = self.site.key if kind == "github" else str(tmp_path / "key")
+
+    def job(self, name: str, secret: str) -> subprocess.CompletedProcess[str]:
+        """Run one job."""
+        for left in (*self.tmp.glob("ledger.db*"), self.tmp / "plan.md", self.tmp / "proofs.json"):
+            left.unlink(missing_ok=True)
+        script, env = _jobs(self.kind)[name]
+        paths = {
+            "PATH": f"{self.tmp / 'bin'}:{os.environ['PATH']}",
+            "GITHUB_STEP_SUMMARY": str(self.tmp / "plan.md"),
+        }
         return subprocess.run(
             ["bash", "-euo", "pipefail", "-c", "\n".join(script)],
-            cwd=tmp_path,
-            env=clean_environment(**paths, **env),
+            cwd=self.tmp,
+            env=clean_environment(**paths, **_with_secret(self.kind, env, secret)),
             capture_output=True,
             text=True,
             timeout=100,
             check=False,
         )
 
-    planned = job("plan")
-    assert 0 == planned.returncode, planned.stderr
-    assert "otters.md" in (tmp_path / "plan.md").read_text()
+    def plan(self, secret: str = "") -> str:
+        """What the job of a pull request writes for its readers."""
+        done = self.job("plan", secret)
+        assert 0 == done.returncode, done.stderr
+        return (self.tmp / "plan.md").read_text()
+
+    def sync(self) -> None:
+        """The job of the main branch, which must pass."""
+        done = self.job("sync", self.secret)
+        assert 0 == done.returncode, done.stdout + done.stderr
+        proofs = json.loads((self.tmp / "proofs.json").read_text())
+        assert {"found"} == {row["verdict"] for row in proofs["results"]}, proofs
+
+
+@pytest.mark.parametrize("kind", ["github", "gitlab"])
+def test_the_jobs_of_a_repository_do_their_work(kind: str, tmp_path: Path) -> None:
+    """Push after push without a ledger: what is new is proven, what was deleted is gone, nothing is sent twice."""
+    repository = Repository(kind, tmp_path)
+    site = repository.site
+    site.fill(3)
+
+    offline = repository.plan()
+    assert "there is no ledger yet" in offline and "unless the server has it" in offline
+    assert "| upload | otters.md |" in repository.plan(repository.secret)
     assert {} == site.visible()
-    done = job("sync", FASTGPT_API_KEY=site.key if kind == "github" else str(tmp_path / "key"))
-    assert 0 == done.returncode, done.stderr
+    repository.sync()
     assert site.expected() == site.visible()
-    proofs = json.loads((tmp_path / "proofs.json").read_text())
-    assert {"found"} == {row["verdict"] for row in proofs["results"]}, proofs
+    before = site.visible_ids()
+
+    (site.docs / "otters.md").unlink()
+    site.write("hares.md", "# Hares\n\nThe hares of the moor change their coats in November.\n")
+    planned = repository.plan(repository.secret)
+    assert "| upload | hares.md |" in planned and "upload | walruses.md" not in planned, planned
+    assert "docs/otters.md: its file is not here; search finds it" in planned.replace("\\", "")
+    repository.sync()
+    assert site.expected() == site.visible()
+    assert before["walruses.md"] == site.visible_ids()["walruses.md"]
+
+    repository.sync()  # a push that changes nothing
+    assert site.expected() == site.visible()
+
+
+def test_a_run_without_a_ledger_says_what_stayed(tmp_path: Path) -> None:
+    """A deleted document that only the server remembers is named, with an exit code; a retired one is no alarm."""
+    site = Site(tmp_path)
+    site.fill(3)
+    site.run("sync", code=0)
+    (site.docs / "otters.md").unlink()
+    site.lose_ledger()
+
+    left = site.run("sync", "--json", code=6).json["orphans"]
+    assert [("docs", "otters.md", True)] == [(row["source"], row["path"], row["visible"]) for row in left]
+    assert "syncd sync --stateless" in site.run("sync", code=6).out
+    assert site.run("sync", "--stateless", "--json", code=0).json["orphans"] == []
+    assert site.expected() == site.visible()
+    site.lose_ledger()
+    left = site.run("sync", "--json", code=0).json["orphans"]
+    assert [("otters.md", False)] == [(row["path"], row["visible"]) for row in left]
+
+
+def test_without_a_ledger_the_firewall_stands(tmp_path: Path) -> None:
+    """A checkout without its documents does not empty the knowledge base, ledger or not (law 4)."""
+    site = Site(tmp_path)
+    site.fill(8)
+    site.run("sync", code=0)
+    before = site.visible()
+    for path in sorted(site.docs.iterdir())[:6]:
+        path.unlink()
+    site.lose_ledger()
+
+    held = site.run("sync", "--stateless", "--json", code=6).json
+    assert [("limit", 6)] == [(hold["reason"], hold["count"]) for hold in held["holds"]]
+    assert before == site.visible()
 
 
 def test_the_hook_needs_no_key(tmp_path: Path) -> None:

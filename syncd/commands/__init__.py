@@ -31,7 +31,7 @@ TABLE: dict[str, Entry] = {
     "emulator": Entry(START, "emulator", "Run a local FastGPT for trying and testing."),
     "check": Entry(START, "check", "Check the configuration, offline."),
     "doctor": Entry(START, "doctor", "Check server, key, datasets, folders and ledger."),
-    "plan": Entry(WORK, "plan", "Show what would be done and why, offline."),
+    "plan": Entry(WORK, "plan", "Show what would be done and why; nothing is changed."),
     "apply": Entry(WORK, "later", "Carry out a saved plan. (not yet)"),
     "sync": Entry(WORK, "sync", "One pass: mirror the folders, prove the documents, exit."),
     "run": Entry(WORK, "service", "Watch the folders and synchronise all the time."),

@@ -1,4 +1,4 @@
-"""`syncd plan`: what a pass would do and why, without asking the server and without changing anything."""
+"""`syncd plan`: what a pass would do and why, without changing anything here or on the server."""
 
 from __future__ import annotations
 
@@ -11,30 +11,40 @@ from syncd.commands.base import Command, chosen_sources, globals_of
 
 if TYPE_CHECKING:
     from syncd.config import Config
-    from syncd.models import Plan, Waiting
-    from syncd.report.plans import Cost
+    from syncd.report.plans import Planned
 
 
 @click.command("plan", cls=Command, help=TABLE["plan"].help)
 @click.argument("sources", metavar="[SOURCE]...", nargs=-1)
-@click.option("--out", metavar="FILE", help="Write the plan as JSON into a file; never over an existing one.")
+@click.option(
+    "--out", metavar="FILE", help="Write the plan into a file, as JSON or as --format says; never over an existing one."
+)
 @click.option("--format", "format_", type=click.Choice(["text", "json", "markdown"]), help="text without it.")
+@click.option("--offline", is_flag=True, help="Without a ledger: do not ask the server what is there.")
 @click.option("--exit-code", "tell", is_flag=True, help="Exit with 5 when there is anything to do.")
 @click.pass_context
-def plan(ctx: click.Context, sources: tuple[str, ...], out: str | None, format_: str | None, tell: bool) -> int:
+def plan(
+    ctx: click.Context, sources: tuple[str, ...], out: str | None, format_: str | None, offline: bool, tell: bool
+) -> int:
     """Actions with their reasons, holds, and an estimate of the cost."""
     import asyncio
 
     from syncd.errors import EXIT_DRIFT, EXIT_OK
-    from syncd.report import markdown, plans
+    from syncd.report import jsontext, markdown, plans, terminal, text
 
     given = globals_of(ctx)
     config = given.load()
     names = chosen_sources(config, sources)
-    made, waiting, ledger_id, cost = asyncio.run(_plan(config, names))
-    report = plans.report(made, waiting, ledger_id=ledger_id, cost=cost)
+    made = asyncio.run(_plan(config, names, offline))
+    report = plans.report(made)
     if out is not None:
-        _write(out, report.document)
+        if format_ == "markdown":
+            written = markdown.render(report)
+        elif format_ == "text":
+            written = text.render(report, terminal.Look(live=False, rich=False, colour=False))
+        else:
+            written = jsontext.render(report.document, indent=True)
+        _write(out, written)
         given.note(f"the plan is written to {out}")
     if format_ == "json" or given.as_json:
         given.show_json(report.document)
@@ -42,46 +52,66 @@ def plan(ctx: click.Context, sources: tuple[str, ...], out: str | None, format_:
         given.out(markdown.render(report))
     else:
         given.show(report)
-    return EXIT_DRIFT if tell and (made.actions or made.holds or waiting) else EXIT_OK
+    return EXIT_DRIFT if tell and (made.plan.actions or made.plan.holds or made.waiting) else EXIT_OK
 
 
-async def _plan(config: Config, names: list[str] | None) -> tuple[Plan, list[Waiting], str, Cost]:
-    """Plan over the ledger as it is, read-only, so that a running service is not disturbed."""
+async def _plan(config: Config, names: list[str] | None, offline: bool) -> Planned:
+    """Plan over the ledger as it is, read-only, so that a running service is not disturbed.
+
+    Before the first pass, and in CI, there is no ledger. Then one is made elsewhere from what the server says of
+    itself, without changing anything there; only when that cannot be had, the files alone are planned for.
+    """
     import tempfile
     from pathlib import Path
 
     from syncd.engine import Engine
-    from syncd.ledger import Ledger
+    from syncd.errors import SyncdError
+    from syncd.ledger import Ledger, records
     from syncd.ledger.store import exists
-    from syncd.report import plans
+    from syncd.report.plans import Planned, as_adopted, estimate
     from syncd.service import make_client
 
     with tempfile.TemporaryDirectory(prefix="syncd-plan-") as folder:
-        path = config.ledger.path
-        known = exists(path)
-        if not known:
-            # Before the first pass there is no ledger, and a plan must not make one: an empty one elsewhere does.
-            path = Path(folder) / "ledger.db"
-            Ledger(path).close()
-        ledger = Ledger(path, write=False)
-        try:
-            async with make_client(config) as client:
+        path, basis, why = config.ledger.path, "ledger", ""
+        async with make_client(config) as client:
+            if not exists(path):
+                path, basis = Path(folder) / "ledger.db", "files"
+                ledger = Ledger(path)
+                try:
+                    if not offline:
+                        await Engine(config, ledger, client).adopt(names, make=False)
+                        basis = "server"
+                except SyncdError as error:
+                    why = error.message
+                finally:
+                    ledger.close()
+            ledger = Ledger(path, write=False)
+            try:
                 made, observations = await Engine(config, ledger, client).plan(names)
-            waiting = [*made.waiting, *(w for o in observations for w in o.waiting)]
-            return made, waiting, ledger.id if known else "", plans.estimate(config, made)
-        finally:
-            ledger.close()
+                if basis == "server":
+                    made = as_adopted(made, {s.key: s for o in observations for s in o.snapshots.values()})
+                waiting = [*made.waiting, *(w for o in observations for w in o.waiting)]
+                chosen = [s.name for s in config.sources] if names is None else names
+                return Planned(
+                    plan=made,
+                    waiting=waiting,
+                    ledger_id=ledger.id if basis == "ledger" else "",
+                    cost=estimate(config, made),
+                    basis=basis,
+                    ledger_path=str(config.ledger.path),
+                    not_asked=why,
+                    orphans=records.orphans(ledger.conn, chosen),
+                )
+            finally:
+                ledger.close()
 
 
-def _write(out: str, document: dict[str, object]) -> None:
-    import json
-
+def _write(out: str, written: str) -> None:
     from syncd.errors import UsageError
 
     try:
         with open(out, "x", encoding="utf-8", errors="surrogateescape") as file:
-            json.dump(document, file, ensure_ascii=False, indent=2)
-            file.write("\n")
+            file.write(written)
     except FileExistsError:
         raise UsageError(f"{out} exists already and is left alone", hint="name another file") from None
     except OSError as error:

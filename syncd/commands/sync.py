@@ -45,14 +45,19 @@ def since_start() -> float:
     metavar="DURATION",
     help="Bound on the whole pass; when it is reached the pass stops at a safe point with exit code 4.",
 )
+@click.option(
+    "--stateless",
+    is_flag=True,
+    help="For runs that keep no ledger (CI): documents on the server whose files are gone are retired too.",
+)
 @click.pass_context
-def sync(ctx: click.Context, sources: tuple[str, ...], timeout: float, wait: float | None) -> int:
+def sync(ctx: click.Context, sources: tuple[str, ...], timeout: float, wait: float | None, stateless: bool) -> int:
     """Mirror and prove."""
     import asyncio
 
     given = globals_of(ctx)
     config = given.load()
-    return asyncio.run(_sync(given, config, chosen_sources(config, sources), timeout, wait))
+    return asyncio.run(_sync(given, config, chosen_sources(config, sources), timeout, wait, stateless))
 
 
 def display_for(given: Globals, progress: Progress) -> Display:
@@ -71,7 +76,9 @@ def display_for(given: Globals, progress: Progress) -> Display:
     return live.Lines(progress, given.err)
 
 
-async def _sync(given: Globals, config: Config, names: list[str] | None, timeout: float, wait: float | None) -> int:
+async def _sync(
+    given: Globals, config: Config, names: list[str] | None, timeout: float, wait: float | None, stateless: bool
+) -> int:
     import signal
 
     from syncd import service
@@ -91,7 +98,7 @@ async def _sync(given: Globals, config: Config, names: list[str] | None, timeout
         async with service.signals(stop) as caught:
             startup = since_start()
             try:
-                outcome = await engine.sync(names, patience=timeout, limit=wait)
+                outcome = await engine.sync(names, patience=timeout, limit=wait, stateless=stateless)
             except SyncdError as error:
                 number = caught()
                 if number is not None:  # whoever stopped us asked first

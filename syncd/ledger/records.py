@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from syncd.ledger import releasing
-from syncd.models import DocumentKey, Hold, HoldReason, Waiting
+from syncd.models import DocumentKey, Hold, HoldReason, Orphan, Waiting
 
 RELEASE_LIFETIME = releasing.LIFETIME
 
@@ -140,6 +140,48 @@ def note_proof(conn: sqlite3.Connection, key: DocumentKey, collection_id: str | 
     )
     if message:
         add_finding(conn, "unproven", key.source, key.path, collection_id, message, now)
+
+
+def store_orphans(conn: sqlite3.Connection, sources: Sequence[str], orphans: Iterable[Orphan], now: float) -> None:
+    """Keep what a survey of one dataset found, and end what it did not find any more.
+
+    Args:
+        conn: the ledger.
+        sources: all that feed the dataset; what belongs to none of them stands under the first.
+        orphans: of the whole dataset.
+        now: seconds since the epoch.
+    """
+    there = {orphan.collection_id: orphan for orphan in orphans}
+    marks = ", ".join("?" * len(sources))
+    for (found,) in conn.execute(
+        f"select collection_id from findings where kind = 'orphan' and resolved_at is null and source in ({marks})",
+        list(sources),
+    ).fetchall():
+        if found not in there:
+            conn.execute(
+                "update findings set resolved_at = ? where kind = 'orphan' and collection_id = ?"
+                " and resolved_at is null",
+                (now, found),
+            )
+    for orphan in there.values():
+        name = orphan.source if orphan.takeable else sources[0]
+        add_finding(conn, "orphan", name, orphan.path, orphan.collection_id, orphan.sentence, now)
+        conn.execute(
+            "update findings set visible = ?, message = ? where kind = 'orphan' and collection_id = ?"
+            " and resolved_at is null",
+            (orphan.visible, orphan.sentence, orphan.collection_id),
+        )
+
+
+def orphans(conn: sqlite3.Connection, sources: Iterable[str]) -> list[dict[str, Any]]:
+    """Collections of ours that no file stands behind, as last seen."""
+    chosen = set(sources)
+    rows = _rows(
+        conn,
+        "select source, path, collection_id, message, visible from findings"
+        " where kind = 'orphan' and resolved_at is null order by source, path, id",
+    )
+    return [{**row, "visible": bool(row["visible"])} for row in rows if row["source"] in chosen]
 
 
 def findings(conn: sqlite3.Connection, source: str | None = None) -> list[dict[str, Any]]:

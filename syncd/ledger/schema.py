@@ -324,4 +324,6 @@ create table restless (
     since real not null,
     primary key (source, path)
 ) strict, without rowid;
+-- of an orphan: whether people find it
+alter table findings add column visible integer not null default 0;
 """

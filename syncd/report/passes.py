@@ -81,6 +81,20 @@ def hold_finding(hold: Hold) -> Finding:
     return Finding(Level.ERROR, "held", message, remedy_for_hold(hold))
 
 
+def orphan_findings(orphans: Sequence[dict[str, Any]]) -> list[Part]:
+    """What is on the server while its file is not here: what people find is an error, what is hidden a remark."""
+    shown = [row for row in orphans if row["visible"]]
+    hidden = [row for row in orphans if not row["visible"]]
+    return [
+        part
+        for level, rows in ((Level.ERROR, shown), (Level.INFO, hidden))
+        for part in _some(
+            [Finding(level, "orphan", f"{row['source']}/{row['path']}: {row['message']}") for row in rows],
+            "syncd sync --json",
+        )
+    ]
+
+
 def report(
     outcome: Outcome,
     remarks: Remarks,
@@ -120,6 +134,7 @@ def report(
         "duplicates": _places(remarks.found["shared"]),
         "outranked": _places(remarks.found["outranked"]),
         "skipped": [{"source": key.source, "path": key.path, "reason": "unsupported"} for key in remarks.skipped],
+        "orphans": outcome.orphans,
         "stopped_by": stopped or None,
     }
     return Report("sync", data, tuple(_parts(outcome, remarks, failed, total, exit_code, stopped)))
@@ -147,6 +162,7 @@ def _parts(
         Finding(Level.ERROR, "not served", f"{source}: {message}") for source, message in outcome.troubles.items()
     ]
     parts += [hold_finding(hold) for hold in outcome.holds]
+    parts += orphan_findings(outcome.orphans)
     parts += _some(
         [
             Finding(
