@@ -54,6 +54,17 @@ def choose(text: str, count: int, *, avoid: frozenset[str] = frozenset()) -> tup
     return tuple(Probe(p.text, _rare(p.text, counts), min(p.start / size, 1.0)) for p in picked)
 
 
+def candidates(text: str, count: int) -> list[str]:
+    """Return the passages that ``choose`` may choose from."""
+    return [passage.text for passage in passages_of(text, count)] if count > 0 else []
+
+
+def holds_it(probe: Probe, hits: Sequence[Hit]) -> bool:
+    """Whether a hit, whosever it is, holds the very passage."""
+    passage = normalise(probe.text)
+    return bool(passage) and any(passage in normalise(hit.text) for hit in hits)
+
+
 def judge(
     probe: Probe,
     hits: Sequence[Hit],

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from syncd import probes
 from syncd.config import VerifyPolicy
@@ -25,6 +25,9 @@ LIMIT = 20_000
 # A miss counts only after asking again with growing pauses for 30 s (rule 5, design 6).
 ASK_AGAIN = (1.0, 2.0, 4.0, 8.0, 15.0)
 FULL_TEXT = "fullTextRecall"
+_COMMON = -1  # several documents hold the passage
+_REMEMBERED = 20_000  # passages
+_CHOICES = 3  # so often other passages are chosen in place of those that turn out to be common
 
 
 @dataclass(slots=True)
@@ -42,6 +45,7 @@ class Searcher:
     ledger: Ledger
     rng: random.Random
     shared: bool = False
+    _known: dict[int, int] = field(default_factory=dict)  # hash of a passage -> who holds it; the oldest first
 
     async def proof(self, revision: Revision, policy: VerifyPolicy, text: str, weak: str) -> Proof:
         """Run the probes of one visible revision.
@@ -52,14 +56,15 @@ class Searcher:
         Raises:
             ServerError: the server is in trouble.
         """
-        chosen = probes.choose(text, policy.probes) if policy.probes else ()
+        known = self._commonplaces(revision, text, policy.probes)
+        chosen = _choose(text, policy.probes, known)
         if not chosen:
             return Proof(True, (), weak=weak or "no probe could be cut from it")
-        results = list(await asyncio.gather(*(self._ask(revision, probe, policy.search_mode) for probe in chosen)))
+        results = await self._ask_all(revision, chosen, policy.search_mode, text, known)
         missed = [r for r in results if r.verdict is Verdict.MISSING]
         absent = probes.needs_more(results)
         if absent is not None and not missed:
-            extra = await self._once(revision, chosen[0], absent)
+            extra = await self._once(revision, results[0].probe, absent)
             if extra.verdict is Verdict.MISSING:
                 # Found by the configured mode, but one of the two indexes does not give it: a finding, not a failure.
                 extra = replace(extra, verdict=Verdict.OUTRANKED)
@@ -75,36 +80,76 @@ class Searcher:
             finding=f"{said}, but by another passage" if passed and said else "",
         )
 
-    async def _ask(self, revision: Revision, probe: Probe, mode: str) -> ProbeResult:
-        result = await self._everywhere(revision, probe, mode)
+    async def _ask_all(
+        self, revision: Revision, chosen: tuple[Probe, ...], mode: str, text: str, tried: frozenset[str]
+    ) -> list[ProbeResult]:
+        """Ask for all; a passage that others turn out to hold, and not ours, gives way to another one (R7)."""
+        asked = list(await asyncio.gather(*(self._first(revision, probe, mode) for probe in chosen)))
+        for _ in range(_CHOICES):
+            tried |= {result.probe.text for result, _common in asked}
+            common = [index for index, (_result, common) in enumerate(asked) if common]
+            others = probes.choose(text, len(common), avoid=tried)
+            if not others:
+                break
+            found = await asyncio.gather(*(self._first(revision, probe, mode) for probe in others))
+            for index, answer in zip(common, found, strict=False):
+                asked[index] = answer
+        telling = [result for result, common in asked if not common]
+        # Where a document holds nothing but what others hold, that is what it is asked for.
+        results = telling or [result for result, _common in asked]
+        return list(await asyncio.gather(*(self._patiently(revision, result) for result in results)))
+
+    async def _first(self, revision: Revision, probe: Probe, mode: str) -> tuple[ProbeResult, bool]:
+        """What the configured mode says, and whether it gave others that hold the passage instead of ours."""
+        hits = await self._hits(revision, probe.text, mode)
+        result = await self._judged(revision, probe, hits, mode)
+        common = result.verdict is Verdict.MISSING and probes.holds_it(probe, hits)
+        if common:
+            self._known[hash(probe.text)] = _COMMON
+        return result, common
+
+    def _commonplaces(self, revision: Revision, text: str, count: int) -> frozenset[str]:
+        """Passages that other documents were seen to hold as well: what a template says finds them all (R7)."""
+        found: set[str] = set()
+        for passage in probes.candidates(text, count):
+            key = hash(passage)
+            first = self._known.pop(key, revision.document_id)
+            if first != revision.document_id:
+                first = _COMMON
+                found.add(passage)
+            self._known[key] = first
+        while len(self._known) > _REMEMBERED:
+            del self._known[next(iter(self._known))]
+        return frozenset(found)
+
+    async def _patiently(self, revision: Revision, result: ProbeResult) -> ProbeResult:
+        """What the configured mode missed: asked for otherwise at once, and what misses there too for half a minute."""
+        probe, mode = result.probe, result.mode
+        result = await self._otherwise(revision, result)
         for number, pause in enumerate(ASK_AGAIN, 1):
             if result.verdict is not Verdict.MISSING:
                 return result
             await asyncio.sleep(pause)
-            if number < len(ASK_AGAIN):
-                result = await self._once(revision, probe, mode)
-            else:
-                result = await self._everywhere(revision, probe, mode, probe.rare_words)
+            result = await self._once(revision, probe, mode)
+            if number == len(ASK_AGAIN):
+                result = await self._otherwise(revision, result, probe.rare_words)
         return result
 
-    async def _everywhere(self, revision: Revision, probe: Probe, mode: str, words: str = "") -> ProbeResult:
-        """Ask in the configured mode, and for what that does not give by full text at once.
+    async def _otherwise(self, revision: Revision, result: ProbeResult, words: str = "") -> ProbeResult:
+        """Ask for a missed passage by full text, as it stands and as a phrase, and by what else the mode left out.
 
         Args:
             revision: what should be found.
-            probe: the passage.
-            mode: the configured one.
+            result: what the configured mode said.
             words: asked for last of all; "" for none.
         """
-        result = await self._once(revision, probe, mode)
-        phrase = '"' + " ".join(probe.text.replace('"', " ").split()) + '"'
-        others = [(FULL_TEXT, probe.text), (FULL_TEXT, phrase), ("embedding", probe.text), (FULL_TEXT, words)]
-        asked = (mode, probe.text)
-        for other, question in others:
+        mode, text = result.mode, result.probe.text
+        phrase = '"' + " ".join(text.replace('"', " ").split()) + '"'
+        nearness = [("embedding", text)] if mode == FULL_TEXT else []  # the mixed mode asks for it, too
+        for other, question in [(FULL_TEXT, text), (FULL_TEXT, phrase), *nearness, (FULL_TEXT, words)]:
             if result.verdict is not Verdict.MISSING:
-                return result
-            covered = other == "embedding" and mode != FULL_TEXT  # the mixed mode asks for nearness, too
-            if question and not covered and (other, question) != asked:
+                break
+            if question and (other, question) != (mode, text):
                 result = await self._second_look(result, revision, question, other)
         return result
 
@@ -165,6 +210,11 @@ class Searcher:
             if any(hit.collection_id == revision.collection_id for hit in await self._hits(revision, query, mode)):
                 return True
         return False
+
+
+def _choose(text: str, count: int, avoid: frozenset[str]) -> tuple[Probe, ...]:
+    """Probes that avoid passages where the document has others."""
+    return probes.choose(text, count, avoid=avoid) or probes.choose(text, count)
 
 
 def _own(revision: Revision) -> CollectionId:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -152,3 +152,33 @@ def test_one_missing_passage_beside_a_found_one_is_a_finding(ledger: Ledger) -> 
     proof, _ = prove(ledger, server)
     assert (True, ["found", "missing"]) == (proof.passed, verdicts(proof))
     assert ("", f'search does not find it by "{SECOND[:60]}", but by another passage') == (proof.failure, proof.finding)
+
+
+def test_what_others_say_as_well_is_no_question(ledger: Ledger) -> None:
+    """A passage that search gives in other documents, and not in ours, gives way to one that is ours alone (R7)."""
+
+    class Crowd(Server):
+        async def search_test(self, dataset_id: str, text: str, *, mode: str, limit: int) -> list[Hit]:
+            hits = await super().search_test(dataset_id, text, mode=mode, limit=limit)
+            return [Hit(OTHER, f"Before. {FIRST} After.", 1, 0.9, TYPES[mode]), *hits[1:]]
+
+    server = Crowd(lambda _mode, text, _now: text == SECOND)
+    proof, seconds = prove(ledger, server, text=f"{FIRST}\n\n{SECOND}\n\n{FIRST.replace('week', 'month')}\n", probes=1)
+    assert (True, ["found"], 0.0) == (proof.passed, verdicts(proof), seconds)
+    assert SECOND == proof.results[0].probe.text
+    alone, _ = prove(ledger, Crowd(lambda _mode, text, _now: text.startswith('"')), text=FIRST)
+    assert ["outranked"] == verdicts(alone)[:1], "where there is nothing else, it is asked for all the same"
+
+
+def test_what_a_template_says_is_asked_for_once(ledger: Ledger) -> None:
+    """A passage that was seen in another document is left out while there are others."""
+    server = Server(lambda _mode, _text, _now: True)
+    searcher = Searcher(server, ledger, random.Random(0))  # type: ignore[arg-type]
+
+    async def body() -> list[str]:
+        for number, own in enumerate(("Otters hold their paws while they sleep on the water of the bay.", SECOND)):
+            revision = replace(REVISION, document_id=number)
+            proof = await searcher.proof(revision, VerifyPolicy(1, "mixedRecall"), f"{own}\n\n{FIRST}\n", "")
+        return [result.probe.text for result in proof.results]
+
+    assert [SECOND] == virtual_loop.run(body())
