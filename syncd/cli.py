@@ -10,7 +10,7 @@ from typing import Any, NoReturn, cast
 
 import click
 
-from syncd import __version__
+from syncd import __version__, unicode_mode
 from syncd.commands import TABLE
 from syncd.commands.base import Globals, as_usage_error, global_options, globals_of
 from syncd.errors import EXIT_BUG, EXIT_OK, EXIT_USAGE, ConfigError, SyncdError, gravest
@@ -87,6 +87,8 @@ cli = Commands(
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """The entry point of the ``syncd`` script."""
+    if argv is None:
+        unicode_mode.enter()
     sys.exit(run(argv))
 
 

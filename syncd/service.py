@@ -48,7 +48,9 @@ async def engine(config: Config, progress: Progress | None = None) -> AsyncItera
 
 
 @asynccontextmanager
-async def signals(stop: Callable[[], None]) -> AsyncIterator[Callable[[], int | None]]:
+async def signals(
+    stop: Callable[[], None], numbers: tuple[int, ...] = (signal.SIGTERM, signal.SIGINT)
+) -> AsyncIterator[Callable[[], int | None]]:
     """While inside, SIGTERM and SIGINT ask to stop at the next safe point; a second one stops at once.
 
     Yields a function that tells the signal's number, or ``None``.
@@ -63,10 +65,10 @@ async def signals(stop: Callable[[], None]) -> AsyncIterator[Callable[[], int | 
             signal.raise_signal(number)
         stop()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in numbers:
         loop.add_signal_handler(number, handle, number)
     try:
         yield lambda: caught[0] if caught else None
     finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in numbers:
             loop.remove_signal_handler(number)

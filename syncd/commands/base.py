@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -58,8 +59,10 @@ class Globals:
             # Whether there are colours in it was decided before; click must not take them out again.
             click.echo(text, file=stream, nl=False, color=True)
             stream.flush()
-        except BrokenPipeError:
-            # Whoever read us has seen enough; the work and its exit code do not depend on that.
+        except OSError as error:
+            # Whoever read us has seen enough, or the terminal is closed; neither work nor exit code depend on that.
+            if error.errno not in (errno.EPIPE, errno.EIO):
+                raise
             self._deaf.add(name)
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 

@@ -87,7 +87,8 @@ async def _play(stage: Stage) -> tuple[dict[str, Any], int | None]:
         else:
             task.cancel()
 
-    async with service.signals(stop) as caught:
+    # A terminal that closes says SIGHUP.
+    async with service.signals(stop, (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)) as caught:
         try:
             return await task, None
         except asyncio.CancelledError:
