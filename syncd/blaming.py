@@ -10,12 +10,16 @@ from typing import Any
 
 from syncd.apply import Applier, Gone, Stopped, Tools
 from syncd.errors import (
+    EXIT_PARTIAL,
     DocumentError,
     OutcomeUnknown,
     Permanent,
+    RateLimited,
     RemoteMissing,
     ServerError,
     SourceError,
+    Stuck,
+    SyncdError,
     Transient,
     Unavailable,
 )
@@ -28,13 +32,17 @@ from syncd.models import (
     FileSnapshot,
     LedgerEntry,
     Problem,
+    State,
 )
 from syncd.observe import STILL_BEING_WRITTEN
 from syncd.passing import PassState
+from syncd.witness import Word
 
 log = get_logger(__name__)
 
-_PATIENT_FAILURES = 4  # so often the server's trouble may hit one document while the server itself is well
+MOST_SETBACKS = 8  # so often calls for one document may come to nothing while others pass (design 13)
+_PATIENT_FAILURES = 4  # so often within one pass while nothing shows that others pass
+_ALONE_FOR = 6 * 3600.0  # seconds that it goes on when nobody else asks for the same
 _LATELY = 600.0  # seconds
 _MOST_CHANGES = 5  # so often a file may change under our hands before the pass leaves it alone
 
@@ -56,40 +64,107 @@ class Blame:
     report: Callable[[str, SourceError], None]
     max_attempts: int
 
-    async def wait_for_server(self, key: DocumentKey, error: ServerError, failures: int) -> int | None:
-        """Wait for the server; when it is well but fails for this document again and again, leave it for this pass.
+    async def wait_for_server(
+        self, key: DocumentKey, error: ServerError | OutcomeUnknown, snapshot: FileSnapshot | None
+    ) -> bool:
+        """Wait for the server; then judge whose fault it is that this call came to nothing.
 
-        That is nobody's fault that we could prove, so it is not counted (law 9). A begun flip is turned back, so
-        that what was shown last and never found does not stand in for what was proven.
+        Returns:
+            Whether the pass goes on with the document.
         """
         try:
-            await self.tools.unless_stopped(self.gate().wait(error))
+            await self.tools.unless_stopped(self.gate().wait(as_trouble(error)))
         except Stopped:
-            return None
-        if failures <= _PATIENT_FAILURES:
-            return failures
+            return False
         entry = entries.one(self.tools.ledger.conn, key)
-        if entry is not None and entry.candidate is not None and entry.candidate.flip is not None:
-            await self.take_back(key, entry, error.message)
+        if entry is None:
+            return False
+        word = await self.tools.witness.judge(key, error, entry.candidate or entry.serving)
+        self.state.setbacks[key] += 1
+        if word is not Word.FAIL:
+            count = entry.setbacks + 1
+            long = self.tools.now() - (entry.setback_since or self.tools.now())
+            if count >= MOST_SETBACKS and (word is Word.PASS or long >= _ALONE_FOR):
+                return await self._give_up(key, entry, snapshot, error, count)
+            await self._set_back(key, entry, error, count)
+        if word is Word.PASS or self.state.setbacks[key] <= _PATIENT_FAILURES:
+            return True
+        await self._leave(key, entry, error)
+        return False
+
+    async def _set_back(
+        self, key: DocumentKey, entry: LedgerEntry, error: ServerError | OutcomeUnknown, count: int
+    ) -> None:
+        pause = 0.0 if isinstance(error, OutcomeUnknown) else min(2.0 ** (count - 1), 60.0)
+        if count >= MOST_SETBACKS:
+            pause = 3600.0
+        now = self.tools.now()
+        await self.tools.ledger.commit(
+            "set_back",
+            lambda db: moves.set_back(db, entry.document_id, error.code, error.message, now + pause, now),
+        )
+        self.tools.progress.tell("failed", key, error.message)
+        log.warning("document.failed", source=key.source, path=key.path, attempt=count, error=error.message)
+
+    async def _give_up(
+        self,
+        key: DocumentKey,
+        entry: LedgerEntry,
+        snapshot: FileSnapshot | None,
+        error: ServerError | OutcomeUnknown,
+        count: int,
+    ) -> bool:
+        """It came to nothing too often while the server was well: this document is given up (design 13)."""
+        await self._set_back(key, entry, error, count)
+        why = Permanent(
+            Problem.UPLOAD_FAILED,
+            f"it came to nothing {count} times while the server answered for others; the last time: {error.message}",
+            hint="look at the limits of the proxy in front of FastGPT (size of a request, time, words it forbids), "
+            "then `syncd retry`",
+        )
+        candidate = entry.candidate
+        if isinstance(error, OutcomeUnknown) and candidate is not None and candidate.state is State.UPLOADING:
+            # It may have arrived all the same: it is given up when the look for it has found nothing (law 3).
+            self.tools.doubts[candidate.id] = OutcomeUnknown(error.message, cause=why)
+            return True
+        await self.failed(key, entry, snapshot, why)
+        return key not in self.state.put_off
+
+    async def _leave(self, key: DocumentKey, entry: LedgerEntry, error: ServerError | OutcomeUnknown) -> None:
+        """Leave it for this pass, since nobody can be blamed for it (law 9).
+
+        A begun flip is turned back, so that what was shown last and never found does not stand in for what was proven.
+        """
+        self.tools.witness.rest(key, error.endpoint)
+        flips = entry.candidate is not None and entry.candidate.flip is not None
+        if flips and await self.take_back(key, entry, error.message):
             self.leave_unproven(key, error.message)
         else:
-            self.state.put_off[key] = error.message
-            self.state.open[key.source] = f"{key.path} could not be worked on in this pass"
-            self.state.codes.add(error.exit_code)
-        return None
+            self.put_off(key, error)
 
-    async def take_back(self, key: DocumentKey, entry: LedgerEntry, reason: str) -> None:
+    def put_off(self, key: DocumentKey, error: SyncdError) -> None:
+        """Not again in this pass."""
+        self.state.put_off[key] = error.message
+        self.state.open[key.source] = f"{key.path} could not be worked on in this pass"
+        cause = error.cause if isinstance(error, OutcomeUnknown) and error.cause is not None else error
+        self.state.codes.add(cause.exit_code if cause.exit_code != EXIT_PARTIAL else error.exit_code)
+
+    async def take_back(self, key: DocumentKey, entry: LedgerEntry, reason: str) -> bool:
+        """Take a candidate out of its flip; false when the server does not let that through."""
         candidate = entry.candidate
         if candidate is None or candidate.flip is None:
-            return
+            return True
         if entry.serving is None and candidate.reason in ("adopted", "alone"):
-            return  # the only version there is stays as it is, unproven
+            return True  # the only version there is stays as it is, unproven
         found = candidate
         try:
             await self.unless_stopped(lambda: self.applier.withdraw(key, found, entry.serving, reason))
         except RemoteMissing as error:
             why = error.message
             await self.tools.ledger.commit("lost", lambda db: moves.lost(db, found, self.tools.now(), why))
+        except Stuck:
+            return False
+        return True
 
     def leave_unproven(self, key: DocumentKey, reason: str) -> None:
         self.state.unproven[key] = reason
@@ -133,7 +208,11 @@ class Blame:
         if content is None:
             self.state.put_off[key] = error.message
             return
-        await self.take_back(key, fresh, error.message)
+        if not await self.take_back(key, fresh, error.message):
+            # A begun flip comes to its end before anything else (rule 2): it is tried again, ever less often.
+            self.tools.witness.rest(key, "update")
+            self.put_off(key, error)
+            return
         message = f"{error.message}{'; ' + error.hint if error.hint else ''}"
         await self.tools.ledger.commit(
             "quarantined",
@@ -192,6 +271,8 @@ class Blame:
             await self.unless_stopped(lambda: self.tools.client.dataset(dataset_id))
         except RemoteMissing:
             return False
+        except Stuck:
+            pass  # nobody says that it is gone
         return True
 
     # ------------------------------------------------------------ waiting
@@ -218,16 +299,28 @@ class Blame:
 
         Raises:
             Stopped: somebody asked to stop while the server was in trouble.
+            ServerError: the trouble outlasted the patience.
+            Stuck: the server is well, but this came to nothing again and again.
         """
+        failures = 0
         while True:
             if self.gate().closed:
                 await self.tools.unless_stopped(self.gate().passage())
             try:
                 return await call()
-            except ServerError as error:
-                await self.tools.unless_stopped(self.gate().wait(_as_trouble(error)))
+            except (ServerError, OutcomeUnknown) as error:
+                await self.tools.unless_stopped(self.gate().wait(as_trouble(error)))
+                failures += 1
+                if failures > MOST_SETBACKS:
+                    raise Stuck(error.message, hint=error.hint) from error
 
 
-def _as_trouble(error: ServerError) -> ServerError:
-    """For what may be repeated, an answer that never came is the server's trouble like any other."""
-    return Unavailable(error.message, hint=error.hint) if isinstance(error, OutcomeUnknown) else error
+def as_trouble(error: ServerError | OutcomeUnknown) -> ServerError:
+    """An outcome that nobody knows, as what is waited for: a server that asks for a pause gets it."""
+    if isinstance(error, ServerError):
+        return error
+    if isinstance(error.cause, RateLimited):
+        return error.cause
+    trouble = Unavailable(error.message, hint=error.hint)
+    trouble.endpoint = error.endpoint
+    return trouble

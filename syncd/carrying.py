@@ -10,6 +10,7 @@ from functools import partial
 
 from syncd import tidy
 from syncd.apply import Applier, Stopped, Tools
+from syncd.errors import Stuck
 from syncd.following import Follower
 from syncd.ledger import entries, moves
 from syncd.models import AnyAction, Delete, DocumentKey, Move, Plan, Prove, Resume, Retire, Upload
@@ -163,7 +164,7 @@ class Carrier:
         left_room = any(tools.progress.counts[what] for what in _LEAVES_ROOM)
         for name in names if left_room else self.emptied(names):
             if name in ready:
-                with suppress(Stopped):
+                with suppress(Stopped, Stuck):  # an empty folder may wait for the next time
                     await self.follower.blame.unless_stopped(
                         partial(tidy.tidy, tools.client, tools.ledger, tools.folders, name, tools.now)
                     )

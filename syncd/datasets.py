@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 from syncd.apply import SourceState
@@ -10,6 +11,7 @@ from syncd.fastgpt.client import Client
 from syncd.fastgpt.models import Dataset
 from syncd.ledger import Ledger, remote
 
+_LOOK_AFTER = (5.0, 10.0, 15.1)  # seconds; what may have been made is looked for so often before it is made again
 _ID = re.compile(r"[0-9a-f]{24}")  # MongoDB's ObjectId
 
 
@@ -32,7 +34,7 @@ async def bind(client: Client, ledger: Ledger, state: SourceState, *, make: bool
         SourceError: the bound dataset is gone, or the configured id does not exist.
         ConfigError: two datasets have that name.
         AccountRefused: the key's member may not write there.
-        OutcomeUnknown: the dataset may or may not have been made; calling again looks first.
+        Unavailable: the dataset may or may not have been made; calling again looks first.
     """
     source = state.config
     await ledger.commit("source", lambda db: remote.ensure_source(db, source.name))
@@ -64,7 +66,7 @@ async def _bound(client: Client, source: str, reference: str, dataset_id: str) -
 
 
 async def _by_name(client: Client, name: str) -> str | None:
-    found = [d for d in await client.datasets(name) if d.name == name and d.type == "dataset"]
+    found = await _named(client, name)
     if len(found) > 1:
         raise ConfigError(
             [f'two datasets are named "{name}": {", ".join(d.id for d in found)}'],
@@ -82,7 +84,15 @@ async def _make(client: Client, name: str, *, may: bool) -> str:
     try:
         return await client.create_dataset(name)
     except OutcomeUnknown as error:
+        for pause in _LOOK_AFTER:
+            await asyncio.sleep(pause)
+            if found := await _named(client, name):
+                return found[0].id
         raise Unavailable(error.message, hint=error.hint) from error
+
+
+async def _named(client: Client, name: str) -> list[Dataset]:
+    return [d for d in await client.datasets(name) if d.name == name and d.type == "dataset"]
 
 
 def _may_write(dataset: Dataset) -> None:

@@ -29,6 +29,7 @@ from syncd.preparing import Known
 from syncd.progress import Progress
 from syncd.prove import Prover
 from syncd.training import TrainingWatch
+from syncd.witness import Witness
 from syncd.work import Uploads, source_state
 
 __all__ = ["Engine", "Outcome"]
@@ -90,6 +91,7 @@ class Engine:
             progress=self.progress,
             stopping=asyncio.Event(),
             claims=self.claims,
+            witness=Witness(client, ledger, client.stats.good_at),
             look_again=lambda source: self.look_again(source),
         )
         self._shared = Shared(

@@ -17,7 +17,8 @@ The tree::
         Incompatible       an answer in a shape we do not know                 exit 76
       SourceError        source: hold this source, serve the others
       RemoteMissing      one collection or dataset is not on the server
-      OutcomeUnknown     a request was sent and its answer never came
+      OutcomeUnknown     a request was sent, and no answer came that proves that it had no effect
+      Stuck              the server is well, but one piece of work comes to nothing again and again
       DocumentError      document
         Transient          attempts + 1, later again; at the limit quarantine
         Permanent          quarantine now
@@ -194,10 +195,27 @@ class RemoteMissing(SyncdError):
 
 
 class OutcomeUnknown(SyncdError):
-    """A request left us and no answer came: it may or may not have taken effect (law 3)."""
+    """A request left us and nothing proves that it had no effect (law 3).
+
+    Attributes:
+        cause: what the answer seemed to say, if one came: it counts once a look shows that nothing took effect.
+        endpoint: short name of the route that was asked; "" where it is not known.
+    """
 
     exit_code = EXIT_UNAVAILABLE
     code = "outcome-unknown"
+    endpoint = ""
+
+    def __init__(self, message: str, *, hint: str = "", cause: SyncdError | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.cause = cause
+
+
+class Stuck(SyncdError):
+    """The server is well, but one piece of work comes to nothing again and again."""
+
+    exit_code = EXIT_UNAVAILABLE
+    code = "stuck"
 
 
 class DocumentError(SyncdError):

@@ -12,8 +12,7 @@ from syncd.fastgpt.client import Client
 from syncd.ledger import Ledger, remote
 from syncd.models import CollectionId
 
-_LOOKS = 3  # an answer that never came is looked for so often before a folder is made again
-_PAUSE = 5.0
+_LOOK_AFTER = (5.0, 10.0, 15.1)  # seconds; what may have been made is looked for so often before it is made again
 
 
 class Folders:
@@ -31,6 +30,7 @@ class Folders:
         self._shared = shared
         self._known: dict[tuple[str, str], str] = {}
         self._locks: dict[tuple[str, str], asyncio.Lock] = {}
+        self._doubtful: set[tuple[str, str]] = set()  # may have been made, but no answer said so (law 3)
         self._users = 0
         self._alone = False
         self._changed = asyncio.Event()
@@ -89,17 +89,16 @@ class Folders:
             return self._known[place]
 
     async def _make(self, source: str, dataset_id: str, path: str, parent_id: str | None, name: str) -> str:
-        found: str | None = None
-        try:
-            found = await self._client.create_folder(dataset_id, parent_id, name)
-        except OutcomeUnknown:
-            for _ in range(_LOOKS):
-                await asyncio.sleep(_PAUSE)
-                found = await self._look(dataset_id, parent_id, name)
-                if found:
-                    break
-            else:
+        found = await self._look(dataset_id, parent_id, name) if (dataset_id, path) in self._doubtful else None
+        if found is None:
+            try:
                 found = await self._client.create_folder(dataset_id, parent_id, name)
+            except OutcomeUnknown:
+                self._doubtful.add((dataset_id, path))
+                found = await self._look_for(dataset_id, parent_id, name)
+                if found is None:
+                    found = await self._client.create_folder(dataset_id, parent_id, name)
+        self._doubtful.discard((dataset_id, path))
         kept = await self._only_one(dataset_id, parent_id, name, found) if self._shared else found
         ours = kept == found
         await self._ledger.commit(
@@ -118,6 +117,15 @@ class Folders:
             with contextlib.suppress(RemoteMissing):
                 await self._client.delete(CollectionId(made))  # nobody else knows it, so nothing is in it
         return kept
+
+    async def _look_for(self, dataset_id: str, parent_id: str | None, name: str) -> str | None:
+        """Look until it is there, or was absent often enough (rule 11)."""
+        for pause in _LOOK_AFTER:
+            await asyncio.sleep(pause)
+            found = await self._look(dataset_id, parent_id, name)
+            if found is not None:
+                return found
+        return None
 
     async def _look(self, dataset_id: str, parent_id: str | None, name: str) -> str | None:
         for row in await self._client.walk_folder(dataset_id, parent_id):

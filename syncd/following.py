@@ -6,18 +6,16 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from syncd.apply import Applier, Gone, Refused, Stopped, Tools, Unproven
-from syncd.blaming import Blame
+from syncd.blaming import MOST_SETBACKS, Blame
 from syncd.errors import (
-    AccountRefused,
     DocumentError,
     OutcomeUnknown,
     RemoteMissing,
     ServerError,
     SyncdError,
     Transient,
-    Unavailable,
 )
-from syncd.ledger import entries
+from syncd.ledger import entries, moves, records
 from syncd.ledger.moves import StaleMove
 from syncd.logs import get_logger
 from syncd.models import (
@@ -69,7 +67,9 @@ class Follower:
         for action in planned:
             if isinstance(action, Retire) and not action.vanished:
                 await self.guarded(key, lambda a=action: self.applier.retire(a, lambda: False))  # type: ignore[misc]
-        failures = 0
+        if self.tools.witness.rests(key):
+            entry = entries.one(self.tools.ledger.conn, key)
+            self.state.put_off[key] = (entry.last_error if entry else "") or "the server did not answer for it lately"
         while key not in self.state.put_off and key.source not in self.state.troubles:
             entry = entries.one(self.tools.ledger.conn, key)
             if entry is None or not self._may_go_on(entry):
@@ -84,9 +84,8 @@ class Follower:
                 if not await self.blame.passage(key):
                     break
                 continue
-            if (gone := await self._try(step, entry, snapshot, failures)) is None:
+            if not await self._try(step, entry, snapshot):
                 break
-            failures = gone
 
     def _may_go_on(self, entry: LedgerEntry) -> bool:
         """A safe point never lies inside a flip (rule 2)."""
@@ -99,32 +98,29 @@ class Follower:
             return decide_vanished(entry, now)
         return decide(snapshot, entry, self.tools.sources[entry.key.source].policy, now)
 
-    async def _try(
-        self, step: AnyAction, entry: LedgerEntry, snapshot: FileSnapshot | None, failures: int
-    ) -> int | None:
-        """One step; returns how often the server failed in a row now, ``None`` when the document is left alone."""
+    async def _try(self, step: AnyAction, entry: LedgerEntry, snapshot: FileSnapshot | None) -> bool:
+        """One step; returns whether the pass goes on with the document."""
         key = entry.key
         try:
             await self._step(step, entry, snapshot)
+            await self._passed(step, entry)
         except StaleMove:
-            return failures
+            return True
         except Stopped:
-            return None
+            return False
         except OutcomeUnknown as error:
             log.warning("outcome.unknown", source=key.source, path=key.path, error=error.message)
-            return await self.blame.wait_for_server(key, Unavailable(error.message, hint=error.hint), failures)
-        except AccountRefused as error:
-            return await self.blame.wait_for_server(key, error, failures)
+            return await self.blame.wait_for_server(key, error, snapshot)
         except ServerError as error:
-            return await self.blame.wait_for_server(key, error, failures + 1)
+            return await self.blame.wait_for_server(key, error, snapshot)
         except RemoteMissing as error:
             await self.blame.lost(entry, snapshot, error)
         except Gone as error:
             self.blame.changed(key, error)
-            return None
+            return False
         except Unproven as error:
             self.blame.leave_unproven(key, error.message)
-            return None
+            return False
         except DocumentError as error:
             await self.blame.failed(key, entry, snapshot, error)
         except SyncdError:
@@ -133,7 +129,15 @@ class Follower:
             log.exception("bug", source=key.source, path=key.path)
             text = f"a fault in syncd itself: {type(error).__name__}: {error}"
             await self.blame.failed(key, entry, snapshot, Transient(Problem.INTERNAL, text))
-        return 0
+        return True
+
+    async def _passed(self, step: AnyAction, entry: LedgerEntry) -> None:
+        """A step that ends a piece of work ends what was held against the document before."""
+        if isinstance(step, (Upload, Resume)) or (isinstance(step, Prove) and step.revision.flip is None):
+            return
+        self.tools.witness.passed(entry.key)
+        if entry.setbacks and not isinstance(step, (Prove, QuarantineDocument)):
+            await self.tools.ledger.commit("recovered", lambda db: moves.recover(db, entry.document_id))
 
     async def _step(self, step: AnyAction, entry: LedgerEntry, snapshot: FileSnapshot | None) -> None:
         applier = self.applier
@@ -161,15 +165,25 @@ class Follower:
 
     async def guarded(self, key: DocumentKey, work: Callable[[], Awaitable[None]]) -> None:
         """One action outside the life of a document: the server's trouble is waited for, the rest is left."""
+        witness = self.tools.witness
+        failures = 0
+        if witness.rests(key):
+            self.state.put_off[key] = "the server did not answer for it lately"
+            return
         while not self.tools.stopping.is_set():
             if self.blame.gate().closed and not await self.blame.passage():
                 return
             try:
                 await work()
+                witness.passed(key)
             except ServerError as error:
                 try:
                     await self.tools.unless_stopped(self.blame.gate().wait(error))
                 except Stopped:
+                    return
+                failures += 1
+                if failures >= MOST_SETBACKS:
+                    await self._stuck(key, error)
                     return
                 continue
             except (Gone, Refused, StaleMove) as error:
@@ -178,3 +192,14 @@ class Follower:
                 self.state.put_off[key] = error.message
                 log.warning("document.failed", source=key.source, path=key.path, error=error.message)
             return
+
+    async def _stuck(self, key: DocumentKey, error: ServerError) -> None:
+        """What is to be hidden or deleted stays for now: a person hears of it, and it is tried again less often."""
+        self.tools.witness.rest(key, error.endpoint)
+        self.blame.put_off(key, error)
+        message = f"it could not be taken away: {error.message}"
+        now = self.tools.now()
+        await self.tools.ledger.commit(
+            "finding", lambda db: records.add_finding(db, "stuck", key.source, key.path, None, message, now)
+        )
+        log.warning("document.failed", source=key.source, path=key.path, error=message)

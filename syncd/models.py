@@ -181,6 +181,8 @@ class LedgerEntry:
     last_error: str = ""
     sha256: str = ""  # of the file as last seen
     gone: bool = False  # the file is known to have vanished
+    setbacks: int = 0  # calls for it that came to nothing since its last success, while the server was well
+    setback_since: float | None = None
 
 
 # ---------------------------------------------------------------- what shall be done

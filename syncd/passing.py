@@ -28,6 +28,7 @@ class PassState:
         put_off: documents that are not touched again in this pass, and why.
         changed: how often a document's file changed under our hands.
         refusals: how often the server refused a document's upload while it took nobody else's either.
+        setbacks: how often the server failed for a document, though it was well.
         codes: exit codes beside those that follow from the end state.
     """
 
@@ -38,6 +39,7 @@ class PassState:
     put_off: dict[DocumentKey, str] = field(default_factory=dict)
     changed: Counter[DocumentKey] = field(default_factory=Counter)
     refusals: Counter[DocumentKey] = field(default_factory=Counter)
+    setbacks: Counter[DocumentKey] = field(default_factory=Counter)
     codes: set[int] = field(default_factory=set)
 
     def clear(self) -> None:
@@ -49,6 +51,7 @@ class PassState:
         self.put_off.clear()
         self.changed.clear()
         self.refusals.clear()
+        self.setbacks.clear()
         self.codes.clear()
 
 

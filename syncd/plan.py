@@ -138,7 +138,7 @@ def recovered(snapshot: FileSnapshot, entry: LedgerEntry) -> bool:
     """Whether the file is again what serves, so that failures of other content are over (rule 32)."""
     serves = entry.serving is not None and entry.serving.content == snapshot.content
     other = entry.quarantine is None or entry.quarantine.content != snapshot.content
-    failures = entry.quarantine is not None or entry.next_try_at is not None or entry.attempts > 0
+    failures = entry.quarantine is not None or entry.next_try_at is not None or entry.attempts + entry.setbacks > 0
     return snapshot.problem is None and entry.candidate is None and serves and other and failures
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from syncd.audit import Auditor, Survey
 from syncd.datasets import bind
-from syncd.errors import SourceError
+from syncd.errors import SourceError, Stuck
 from syncd.fastgpt.client import Client
 from syncd.ledger import Ledger, remote
 from syncd.ledger.moves import StaleMove
@@ -108,6 +108,9 @@ class Preparer:
             except SourceError as error:
                 self.trouble(name, error)
                 again = True
+            except Stuck as error:
+                self.trouble(name, not_answered(name, error))
+                again = True
             else:
                 if state.dataset_id in self.known.surveyed:
                     self.known.ready.add(name)
@@ -153,6 +156,16 @@ class Preparer:
         if survey.adopted:
             self.adopted({s.config.name for s in feeding})
         return survey.changed or bool(survey.rivals)
+
+
+def not_answered(source: str, error: Stuck) -> SourceError:
+    """The server is well, but does not answer what must be known before a source is served."""
+    stuck = SourceError(
+        f'source "{source}": the server does not answer what has to be known first: {error.message}',
+        hint=error.hint or "see FastGPT's log, and that of the proxy in front of it; it is tried again",
+    )
+    stuck.exit_code = error.exit_code
+    return stuck
 
 
 def rival_error(source: str, ledger: str) -> SourceError:

@@ -70,8 +70,9 @@ class Uploading:
                 training=source.config.training,
                 tags=source.config.tags,
             )
-        except OutcomeUnknown:
+        except OutcomeUnknown as error:
             await self._unknown(revision)
+            tools.doubts[revision.id] = error
             raise
         except ChangedWhileReading as error:
             # The stream was broken off on purpose; should the request have arrived, the marker will show it.
@@ -174,9 +175,13 @@ class Uploading:
             pause = max(1.0, left / max(LOOKS - 1 - revision.absences, 1)) + 0.01
             await tools.unless_stopped(asyncio.sleep(pause), action.key)
             return
+        doubt = tools.doubts.pop(revision.id, None)
         if snapshot is None or snapshot.content != revision.content:
             await self._never_sent(revision)
             return
+        if doubt is not None and isinstance(doubt.cause, Permanent):
+            await self._never_sent(revision)  # nothing took effect, so what the answer said is so
+            raise doubt.cause
         outgoing = await tools.prepare(source, snapshot)
         async with tools.uploads:
             tools.admit()

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from syncd.claims import Claims
 from syncd.config import Config, Source
 from syncd.convert import ChangedWhileReading, Outgoing, prepare
-from syncd.errors import Permanent, SyncdError, Unavailable
+from syncd.errors import OutcomeUnknown, Permanent, SyncdError, Unavailable
 from syncd.fastgpt.client import Client
 from syncd.folders import Folders
 from syncd.ledger import Ledger, moves
@@ -26,6 +26,7 @@ from syncd.progress import Progress
 from syncd.prove import Material, Prover
 from syncd.shards import Shard
 from syncd.training import TrainingWatch
+from syncd.witness import Witness
 
 T = TypeVar("T")
 _SPACE = uuid.UUID("7d3c3c52-3d5c-4b7e-9f0e-6f3f0f6f9b1a")
@@ -135,6 +136,7 @@ class Tools:
         run: runs blocking work elsewhere (``asyncio.to_thread``).
         stopping: set when somebody asked to stop, or the pass is to end.
         claims: which pass works on which document.
+        witness: whether what fails for one document works for others.
         owner: the pass.
         look_again: called with a source that is to be looked at as a whole again.
         admit: raises the server's trouble while there is some; asked by what has waited for its turn.
@@ -152,11 +154,13 @@ class Tools:
     progress: Progress
     stopping: asyncio.Event
     claims: Claims
+    witness: Witness
     owner: object = None
     look_again: Callable[[str], None] = lambda _source: None
     admit: Callable[[], None] = lambda: None
     taken_at: list[float] = field(default_factory=lambda: [-math.inf])  # when the server took an upload, by the loop
     materials: dict[str, Material] = field(default_factory=dict)  # by revision, while it is under way
+    doubts: dict[str, OutcomeUnknown] = field(default_factory=dict)  # by revision, while its upload is looked for
 
     async def unless_stopped(self, work: Coroutine[Any, Any, T], key: DocumentKey | None = None) -> T:
         """Wait for ``work``, but not past a stop or news of the document; for waits that leave nothing half done.

@@ -70,7 +70,7 @@ class _Slow(Transport):
     """Requests take time on their way, and each is looked at when it has had its effect."""
 
     def __init__(self, world: ServiceWorld) -> None:
-        super().__init__(app=world.emulator.asgi)
+        super().__init__(app=world.emulator.asgi, between=world.between)
         self._world = world
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 from urllib.parse import quote
 
@@ -180,8 +180,8 @@ def test_broken_and_empty_files(emulator: Emulator) -> None:
         ("cut_json", {}, errors.OutcomeUnknown),
         ("html_502", {}, errors.OutcomeUnknown),
         ("wrong_shape", {}, errors.OutcomeUnknown),
-        ("error_500", {}, errors.Transient),
-        ("rate_limit", {"retry_after": 7}, errors.RateLimited),
+        ("error_500", {}, errors.OutcomeUnknown),
+        ("rate_limit", {"retry_after": 7}, errors.OutcomeUnknown),
         ("key_refused", {}, errors.AccountRefused),
         ("quota", {}, errors.AccountRefused),
     ],
@@ -207,5 +207,47 @@ def test_chat(emulator: Emulator) -> None:
         async with connected(emulator) as client:
             assert isinstance(await client.chat(emulator.app_id, "年假几天？", "syncd"), str)
             assert isinstance(await client.chat(None, "年假几天？", "syncd", key=emulator.app_key), str)
+
+    run(main())
+
+
+@pytest.mark.parametrize("compat", ["4.12", "4.14", "4.16"])
+def test_known_refusals_have_no_effect_in_any_dialect(compat: str) -> None:
+    """What the table of refusals says is so: after each of them the server holds what it held before (law 3)."""
+    emulator = Emulator(EmulatorOptions(compat=compat, max_upload_bytes=1000))
+    doubts = (errors.OutcomeUnknown, errors.Unavailable, errors.RateLimited)
+
+    async def main() -> None:
+        async with connected(emulator) as client:
+            dataset = await client.create_dataset("kb")
+            kept = await upload(client, dataset, None)
+            before = [(row["id"], row["forbid"], row["name"]) for row in emulator.snapshot()]
+            nobody = "65f000000000000000000000"
+            works: list[Callable[[Client], Awaitable[Any]]] = [
+                lambda c: upload(c, nobody, None),
+                lambda c: c.create_folder(nobody, None, "x"),
+                lambda c: c.update(nobody, forbid=True),
+                lambda c: c.update("zzz", forbid=True),
+                lambda c: c.delete(nobody),
+                lambda c: upload(c, dataset, None, "x" * 2000),
+            ]
+            if compat == "4.14":
+                works.append(lambda c: upload(c, dataset, None, ""))
+            for work in works:
+                with pytest.raises(errors.SyncdError) as caught:
+                    await work(client)
+                assert not isinstance(caught.value, doubts), caught.value
+            async with connected(emulator, key="fastgpt-somebodyelse") as stranger:
+                for work in (
+                    lambda c: upload(c, dataset, None),
+                    lambda c: c.create_folder(dataset, None, "x"),
+                    lambda c: c.create_dataset("y"),
+                    lambda c: c.update(kept, forbid=True),
+                    lambda c: c.delete(kept),
+                ):
+                    with pytest.raises(errors.AccountRefused):
+                        await work(stranger)
+            assert [(row["id"], row["forbid"], row["name"]) for row in emulator.snapshot()] == before
+            assert [d.name for d in await client.datasets()] == ["kb"]
 
     run(main())

@@ -9,6 +9,7 @@ import pytest
 
 from syncd import errors
 from syncd.fastgpt import endpoints as to
+from syncd.fastgpt import refusals
 from syncd.fastgpt.envelope import (
     CollectionMissing,
     DatasetMissing,
@@ -80,7 +81,7 @@ REFUSALS = [
     (to.SEARCH, 429, 429, "tooManyRequest", "", errors.RateLimited, "waits"),
     (to.SEARCH, 500, 429, "error", "", errors.RateLimited, "waits"),
     (to.SEARCH, 500, 500, "error", "Too many request, request 15 times every 1 seconds", errors.RateLimited, "waits"),
-    (to.UPLOAD, 429, 429, "uploadFileIntervalLimit", "", errors.RateLimited, "waits"),
+    (to.UPLOAD, 429, 429, "uploadFileIntervalLimit", "", errors.OutcomeUnknown, "looks"),
     (to.DETAIL, 500, 501003, "unExistCollection", "common:error_collection_not_exist", CollectionMissing, ""),
     (to.DELETE, 500, 500, "", "Collection is not exist", CollectionMissing, ""),  # up to 4.8.23
     (
@@ -109,8 +110,12 @@ REFUSALS = [
     (to.SEARCH, 500, 501010, "invalidVectorModelOrQAModel", "", errors.Unavailable, "model"),
     (to.SEARCH, 500, 500, "error", "connect ECONNREFUSED 10.0.0.1:5432", errors.Unavailable, "log"),
     (to.UPDATE, 500, 500, "error", "Caused by :: Write conflict", errors.Unavailable, "log"),
-    (to.CREATE_FOLDER, 500, 500, "error", "strange", errors.Unavailable, "log"),  # it said no: nothing was made
-    (to.CREATE_DATASET, 500, 500, "error", "strange", errors.Unavailable, "log"),
+    (to.CREATE_FOLDER, 500, 500, "error", "strange", errors.OutcomeUnknown, "looks"),
+    (to.CREATE_DATASET, 500, 500, "error", "strange", errors.OutcomeUnknown, "looks"),
+    (to.UPLOAD, 500, 500, "error", "read ECONNRESET", errors.OutcomeUnknown, "looks"),
+    (to.UPLOAD, 500, 501010, "invalidVectorModelOrQAModel", "", errors.OutcomeUnknown, "looks"),
+    (to.UPDATE, 413, 500, "error", "EntityTooLarge", errors.Unavailable, "Split"),  # what is sent there is small
+    (to.UPDATE, 429, 429, "tooManyRequest", "", errors.RateLimited, "waits"),
     (to.TRAINING, 500, 403, "unAuthorization", "", RouteMissing, "4.10"),
     (to.TRAINING_ERRORS, 403, 403, "unAuthorization", "", RouteMissing, "4.10"),
     (to.TRAINING, 500, 514, "unAuthApiKey", "", errors.AccountRefused, "global key"),
@@ -135,9 +140,6 @@ PERMANENT = [
     (to.UPLOAD, 500, 500, "error", "File too large", "too-large"),
     (to.UPLOAD, 413, 500, "error", "EntityTooLarge", "too-large"),
     (to.UPLOAD, 500, 500, "error", "URI malformed", "upload-failed"),
-    (to.UPLOAD, 500, 501008, "unCreateCollection", "", "upload-failed"),
-    (to.UPLOAD, 500, 500, "error", "Q Over Tokens", "upload-failed"),
-    (to.UPLOAD, 500, 500, "error", "Invalid array length", "upload-failed"),
     (to.CREATE_FOLDER, 400, 507006, "folderDepthLimit", "", "upload-failed"),
     (to.UPDATE, 400, 507007, "folderMoveDepthLimit", "", "upload-failed"),
 ]
@@ -155,11 +157,25 @@ def test_what_is_permanent_for_a_file_is_the_servers_trouble_elsewhere() -> None
     assert type(raised(to.SEARCH, 500, envelope(500, "error", "Q Over Tokens"))) is errors.Unavailable
 
 
-def test_unknown_failure_of_an_upload_is_counted_and_tried_again() -> None:
-    error = raised(to.UPLOAD, 500, envelope(500, "error", "S3 is asleep"))
-    assert type(error) is errors.Transient
-    assert error.code == "upload-failed"
-    assert "S3 is asleep" in error.message
+# Not known to be said before the work: it counts only after a look has found nothing (law 3).
+CAUSES = [
+    (to.UPLOAD, 500, 501008, "unCreateCollection", "", errors.Permanent, "upload-failed"),
+    (to.UPLOAD, 500, 500, "error", "Q Over Tokens", errors.Permanent, "upload-failed"),
+    (to.UPLOAD, 500, 500, "error", "Invalid array length", errors.Permanent, "upload-failed"),
+    (to.UPLOAD, 500, 500, "error", "S3 is asleep", errors.Transient, "upload-failed"),
+    (to.UPLOAD, 429, 429, "uploadFileIntervalLimit", "", errors.RateLimited, "rate-limited"),
+    (to.CREATE_FOLDER, 500, 500, "error", "strange", errors.Unavailable, "server-unreachable"),
+]
+
+
+@pytest.mark.parametrize(("endpoint", "status", "code", "status_text", "message", "kind", "what"), CAUSES)
+def test_an_unknown_outcome_keeps_what_the_answer_seemed_to_say(
+    endpoint: to.Endpoint, status: int, code: int, status_text: str, message: str, kind: type, what: str
+) -> None:
+    error = raised(endpoint, status, envelope(code, status_text, message))
+    assert type(error) is errors.OutcomeUnknown
+    assert (type(error.cause), error.cause.code) == (kind, what)
+    assert (message or status_text) in error.message
 
 
 def test_refused_schema() -> None:
@@ -168,9 +184,27 @@ def test_refused_schema() -> None:
     assert (type(error), error.code) == (errors.Permanent, "empty")  # observed fact 9
     other = [{"code": "invalid_type", "path": ["tags"], "message": "expected array"}]
     error = raised(to.UPLOAD, 400, envelope(400, "error", "Data validation error", zodError=other))
-    assert (type(error), error.code) == (errors.Permanent, "upload-failed")
+    assert (type(error), error.cause.code) == (errors.OutcomeUnknown, "upload-failed")
     assert "tags" in error.message
     assert type(raised(to.LIST, 400, envelope(400, "error", "", zodError=other))) is errors.Incompatible
+
+
+@pytest.mark.parametrize("endpoint", [to.UPLOAD, to.CREATE_FOLDER, to.CREATE_DATASET, to.UPDATE, to.DELETE])
+def test_only_what_is_said_before_any_work_is_a_refusal(endpoint: to.Endpoint) -> None:
+    """The table of known refusals, call by call: what is not in it proves nothing (law 3)."""
+    doubts = (errors.OutcomeUnknown, errors.Unavailable, errors.RateLimited)
+    for text, calls in refusals.BY_STATUS_TEXT.items():
+        refused = type(raised(endpoint, 500, envelope(500, text))) not in doubts
+        assert refused == (endpoint.name in calls), text
+    for code, calls in refusals.BY_CODE.items():
+        assert (type(raised(endpoint, 500, envelope(code))) not in doubts) == (endpoint.name in calls), code
+    for text in set(BY_STATUS_TEXT) - set(refusals.BY_STATUS_TEXT):
+        assert type(raised(endpoint, 500, envelope(500, text))) in doubts, text
+
+
+def test_the_table_of_refusals_is_short() -> None:
+    """Each line of it is a claim about FastGPT's source; nobody looks through a long list of them."""
+    assert len(refusals.BY_STATUS_TEXT) + len(refusals.BY_CODE) + len(refusals.BY_TEXT) <= 40
 
 
 def test_status_text_goes_before_code_and_code_before_words() -> None:
@@ -194,13 +228,14 @@ def test_every_rule_that_stops_work_names_a_remedy() -> None:
 OUTSIDE = [
     # (endpoint, HTTP status, headers, body, class, word of the hint)
     (to.LIST, 200, {"content-type": "text/html"}, HTML, errors.Incompatible, "/api"),
-    (to.UPLOAD, 200, {"content-type": "text/html"}, HTML, errors.Incompatible, "/api"),
+    (to.UPLOAD, 200, {"content-type": "text/html"}, HTML, errors.OutcomeUnknown, "looks"),
     (to.LIST, 404, {"content-type": "text/html"}, HTML, RouteMissing, "/api"),
-    (to.UPLOAD, 404, {"content-type": "text/html"}, HTML, RouteMissing, "/api"),
+    (to.UPLOAD, 404, {"content-type": "text/html"}, HTML, errors.OutcomeUnknown, "looks"),
     (to.LIST, 404, {}, b"404 page not found", RouteMissing, "/api"),
     (to.LIST, 404, {}, b'{"detail":"Not Found"}', RouteMissing, "/api"),
-    (to.UPLOAD, 405, {}, b'{"detail":"Method Not Allowed"}', RouteMissing, "/api"),
-    (to.UPLOAD, 301, {"location": "https://kb.example/api"}, b"", errors.Incompatible, "/api"),
+    (to.UPLOAD, 405, {}, b'{"detail":"Method Not Allowed"}', errors.OutcomeUnknown, "looks"),
+    (to.UPLOAD, 301, {"location": "https://kb.example/api"}, b"", errors.OutcomeUnknown, "looks"),
+    (to.UPDATE, 302, {"location": "https://sso.example/login"}, HTML, errors.Unavailable, "login page"),
     (to.LIST, 302, {"location": "https://sso.example/login"}, HTML, errors.Incompatible, "login page"),
     (to.LIST, 308, {}, b"", errors.Incompatible, "/api"),
     (to.LIST, 502, {}, NGINX.format("502 Bad Gateway").encode(), errors.Unavailable, ""),
@@ -215,20 +250,23 @@ OUTSIDE = [
     (to.UPLOAD, 500, {}, b"Internal Server Error", errors.OutcomeUnknown, "looks"),
     (to.CREATE_FOLDER, 504, {}, b"", errors.OutcomeUnknown, "looks"),
     (to.CREATE_DATASET, 502, {}, b"", errors.OutcomeUnknown, "looks"),
-    (to.UPLOAD, 503, {}, NGINX.format("503").encode(), errors.Unavailable, ""),  # said before any work
-    (to.UPLOAD, 429, {}, NGINX.format("429").encode(), errors.RateLimited, ""),
+    (to.UPLOAD, 503, {}, NGINX.format("503").encode(), errors.OutcomeUnknown, "looks"),
+    (to.UPLOAD, 503, {}, b"upstream connect error or disconnect/reset before headers", errors.OutcomeUnknown, "looks"),
+    (to.UPLOAD, 429, {}, NGINX.format("429").encode(), errors.OutcomeUnknown, "looks"),
     (
         to.UPLOAD,
         413,
         {},
         NGINX.format("413 Request Entity Too Large").encode(),
-        errors.Permanent,
-        "client_max_body_size",
+        errors.OutcomeUnknown,
+        "looks",
     ),
-    (to.UPLOAD, 413, {}, b"Body exceeded 10mb limit", errors.Permanent, "client_max_body_size"),
+    (to.UPLOAD, 413, {}, b"Body exceeded 10mb limit", errors.OutcomeUnknown, "looks"),
+    (to.UPDATE, 413, {}, b"Body exceeded 10mb limit", errors.Unavailable, "client_max_body_size"),
     (to.SEARCH, 413, {}, b"Body exceeded 10mb limit", errors.Incompatible, "client_max_body_size"),
     (to.LIST, 401, {}, NGINX.format("401 Authorization Required").encode(), errors.AccountRefused, "proxy"),
-    (to.UPLOAD, 403, {}, NGINX.format("403 Forbidden").encode(), errors.AccountRefused, "proxy"),
+    (to.UPLOAD, 403, {}, NGINX.format("403 Forbidden").encode(), errors.OutcomeUnknown, "looks"),
+    (to.DELETE, 403, {}, NGINX.format("403 Forbidden").encode(), errors.Unavailable, "proxy"),
     (to.LIST, 400, {}, b"Invalid JSON", errors.Incompatible, "/api"),
     (to.LIST, 200, {}, b'{"hello":"world"}', errors.Incompatible, "/api"),
     (to.LIST, 200, {}, b"[1]", errors.Incompatible, "/api"),
@@ -299,8 +337,8 @@ def test_retry_after(headers: dict[str, str], now: float | None, seconds: float 
 def test_rate_limit_carries_the_pause() -> None:
     assert raised(to.SEARCH, 429, envelope(429, "tooManyRequest"), {"retry-after": "3"}).retry_after == 3
     assert raised(to.SEARCH, 429, envelope(429, "tooManyRequest")).retry_after is None
-    assert raised(to.UPLOAD, 429, envelope(429, "uploadFileIntervalLimit")).retry_after == 30
-    assert raised(to.UPLOAD, 429, envelope(429, "uploadFileIntervalLimit"), {"retry-after": "2"}).retry_after == 2
+    assert raised(to.UPLOAD, 429, envelope(429, "uploadFileIntervalLimit")).cause.retry_after == 30
+    assert raised(to.UPLOAD, 429, envelope(429, "uploadFileIntervalLimit"), {"retry-after": "2"}).cause.retry_after == 2
 
 
 # ------------------------------------------------------------ chat

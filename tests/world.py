@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 import httpx
 from lineage import Memory
-from world_parts import Crash, Transport, VirtualLoop, finish
+from world_parts import Between, Crash, Transport, VirtualLoop, finish
 
 from syncd import points
 from syncd.config import Config, FastGPT, Http, LedgerConfig, Schedule, Secret, Source
@@ -68,6 +68,7 @@ class World:
         self.shard: Shard | None = None
         self.events: list[tuple[str, str, str]] = []
         self._hook: Callable[[str], None] | None = None
+        self.between: Between | None = None  # somebody between us and the server
         self.replaces = False  # for tests that run with and without an earlier version
         self.memory = Memory()  # of all ledgers this world has had
 
@@ -170,7 +171,7 @@ class World:
                 timeout=config.fastgpt.timeout,
                 upload_timeout=config.fastgpt.upload_timeout,
                 search_tests_per_second=config.fastgpt.search_tests_per_second,
-                transport=Transport(app=self.emulator.asgi),
+                transport=Transport(app=self.emulator.asgi, between=self.between),
             ) as client:
                 progress = Progress(listener=lambda event, key, text: self.events.append((event, key.path, text)))
                 return await body(Engine(config, ledger, client, now=self.now, run=inline, progress=progress))

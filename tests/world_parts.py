@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import selectors
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
@@ -43,10 +44,24 @@ class Crash(BaseException):
     """The process died here."""
 
 
+Forward = Callable[[httpx.Request], Awaitable[httpx.Response]]
+Between = Callable[[httpx.Request, Forward], Awaitable[httpx.Response]]
+
+
 class Transport(httpx.ASGITransport):
-    """The emulator in this process; a dropped connection looks as it would on a socket."""
+    """The emulator in this process; a dropped connection looks as it would on a socket.
+
+    ``between`` stands between us and the server, as a proxy does: it forwards a request or not, and answers.
+    """
+
+    def __init__(self, app: Any, between: Between | None = None) -> None:
+        super().__init__(app=app)
+        self._between = between
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return await (self._forward(request) if self._between is None else self._between(request, self._forward))
+
+    async def _forward(self, request: httpx.Request) -> httpx.Response:
         try:
             return await super().handle_async_request(request)
         except ConnectionDropped as error:

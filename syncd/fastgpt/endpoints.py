@@ -13,6 +13,8 @@ class Endpoint:
         name: short name, used in ``points``, counters and messages.
         repeatable: sending it twice does what sending it once does; a lost answer is the server's trouble. When
             False a lost answer is ``OutcomeUnknown`` (law 3).
+        changes: it changes something, so that no answer but a known refusal (``refusals``) says that it has not. A
+            repeatable one states an end and is simply sent again; one that is not is looked for.
         upload: its unknown failures are the document's, and it has the long time bound.
         document: FastGPT may refuse it for what this one document is; elsewhere a refusal is the server's trouble.
         late_key: it refuses API keys on some versions, where "not authorised" means "not there for a key".
@@ -24,21 +26,30 @@ class Endpoint:
     repeatable: bool = True
     upload: bool = False
     document: bool = False
+    changes: bool = False
     late_key: bool = False
 
 
 DATASETS = Endpoint("datasets", "POST", "/core/dataset/list")
 DATASET = Endpoint("dataset", "GET", "/core/dataset/detail")
-CREATE_DATASET = Endpoint("create_dataset", "POST", "/core/dataset/create", repeatable=False)
+CREATE_DATASET = Endpoint("create_dataset", "POST", "/core/dataset/create", repeatable=False, changes=True)
 LIST = Endpoint("list", "POST", "/core/dataset/collection/listV2")
 OLD_LIST = Endpoint("list", "POST", "/core/dataset/collection/list")
 DETAIL = Endpoint("detail", "GET", "/core/dataset/collection/detail")
-CREATE_FOLDER = Endpoint("create_folder", "POST", "/core/dataset/collection/create", repeatable=False, document=True)
-UPLOAD = Endpoint(
-    "upload", "POST", "/core/dataset/collection/create/localFile", repeatable=False, upload=True, document=True
+CREATE_FOLDER = Endpoint(
+    "create_folder", "POST", "/core/dataset/collection/create", repeatable=False, document=True, changes=True
 )
-UPDATE = Endpoint("update", "POST", "/core/dataset/collection/update", document=True)
-DELETE = Endpoint("delete", "DELETE", "/core/dataset/collection/delete")
+UPLOAD = Endpoint(
+    "upload",
+    "POST",
+    "/core/dataset/collection/create/localFile",
+    repeatable=False,
+    upload=True,
+    document=True,
+    changes=True,
+)
+UPDATE = Endpoint("update", "POST", "/core/dataset/collection/update", document=True, changes=True)
+DELETE = Endpoint("delete", "DELETE", "/core/dataset/collection/delete", changes=True)
 # API keys work on these three from 4.10.0 on only (fastgpt-api.md 1.2).
 TRAINING = Endpoint("training", "GET", "/core/dataset/collection/trainingDetail", late_key=True)
 TRAINING_ERRORS = Endpoint("training_errors", "POST", "/core/dataset/training/getTrainingError", late_key=True)

@@ -4,6 +4,9 @@ FastGPT answers HTTP 500 for nearly everything, a bad key included (observed fac
 an error inside (fastgpt-api.md 1.3). So the body is always read, and it is asked in this order: ``statusText``, which
 is stable; ``code``, whose values from 500000 up shift between versions; known texts; the HTTP status; and last what a
 body that is no JSON looks like.
+
+Where the call changes something, what is no known refusal (``refusals``) is an unknown outcome, whatever it looks like;
+what the answer seemed to say is kept as its ``cause``, and counts once a look has shown that nothing took effect.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from syncd import errors
 from syncd.models import Problem
 
 from .endpoints import CHAT, Endpoint
+from .refusals import empty_file, refused_before_work
 from .rules import BY_HTTP, OUR_FAULT, TOO_LARGE, Kind, Rule, rule_for
 
 _LONGEST = 400  # characters of the server's own words in a message
@@ -45,6 +49,7 @@ class DatasetMissing(errors.RemoteMissing):
     what = "dataset"
 
 
+_LOOKS = "syncd looks on the server whether it took effect before it goes on."
 _ADDRESS = "Check fastgpt.base_url: it must be the address of FastGPT's API and end in /api."
 
 
@@ -70,21 +75,23 @@ def decode(
     Raises:
         AccountRefused, RateLimited, Unavailable, Incompatible, RouteMissing, Unreadable: the server's (design 5).
         CollectionMissing, DatasetMissing: what was named does not exist.
-        OutcomeUnknown: nobody can tell whether a call that must not be repeated took effect.
+        OutcomeUnknown: nobody can tell whether a call that must not be repeated took effect. The repeatable calls
+            that change something give Unavailable or RateLimited instead: they are sent again.
         Transient, Permanent: the document's, from uploads and folders only.
     """
     ask = _Answer(endpoint, status, headers, secret, now)
     try:
         found = json.loads(body)
     except ValueError:  # UnicodeDecodeError is one
-        raise ask.not_json(body) from None
+        raise ask.doubtful(ask.not_json(body)) from None
     if endpoint is CHAT and status == 200 and isinstance(found, dict) and "choices" in found and not found.get("error"):
         return found
     if not isinstance(found, dict) or not _is_envelope(found):
-        raise ask.foreign(found)
+        raise ask.doubtful(ask.foreign(found))
     if status == 200 and found["code"] == 200:
         return found.get("data")
-    raise ask.refusal(found)
+    refusal = ask.refusal(found)
+    raise refusal if refused_before_work(endpoint, found) else ask.doubtful(refusal)
 
 
 def _is_envelope(found: dict[str, Any]) -> bool:
@@ -163,8 +170,7 @@ class _Answer:
             if not self.endpoint.upload:
                 return self.build(OUR_FAULT, said)
             detail = clean(json.dumps(found["zodError"], ensure_ascii=False), self.secret)
-            # Fact 9: an empty file is refused by the schema of its size.
-            empty = '"size"' in detail and "too_small" in detail
+            empty = empty_file(found)
             return errors.Permanent(
                 Problem.EMPTY if empty else Problem.UPLOAD_FAILED,
                 f"{said} {detail}",
@@ -223,6 +229,16 @@ class _Answer:
             return self.outside(text, "an HTML page")
         return self.outside(text, "a plain text")
 
+    def doubtful(self, said: errors.SyncdError) -> errors.SyncdError:
+        """What an answer means that does not prove that nothing was done (law 3)."""
+        if not self.endpoint.changes or isinstance(said, errors.OutcomeUnknown):
+            return said
+        if not self.endpoint.repeatable:
+            return errors.OutcomeUnknown(said.message, hint=_LOOKS, cause=said)
+        if isinstance(said, (errors.Unavailable, errors.RateLimited)):
+            return said
+        return errors.Unavailable(said.message, hint=said.hint or "syncd tries again by itself.")
+
     def outside(self, text: str, what: str) -> errors.SyncdError:
         """An answer that FastGPT itself did not give, by its HTTP status."""
         said = f"Instead of FastGPT's answer to '{self.endpoint.name}', {what} came with HTTP {self.status}: {text}"
@@ -253,4 +269,4 @@ class _Answer:
         """No verdict of FastGPT reached us."""
         if self.endpoint.repeatable:
             return errors.Unavailable(said, hint="syncd tries again by itself.")
-        return errors.OutcomeUnknown(said, hint="syncd looks on the server whether it took effect before it goes on.")
+        return errors.OutcomeUnknown(said, hint=_LOOKS)

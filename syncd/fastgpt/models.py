@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from syncd.models import CollectionId, DatasetId, Marker
+
+_REMEMBERED = 100  # good answers of one endpoint whose times are kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +158,15 @@ class Stats:
     requests: dict[str, int] = field(default_factory=dict)  # by endpoint's short name
     failures: dict[str, int] = field(default_factory=dict)  # of them, those without a complete answer
     good: dict[str, int] = field(default_factory=dict)  # of them, those whose answer was no error
+    good_at: dict[str, deque[float]] = field(default_factory=dict)  # when the last of these came, by the loop's time
     bytes_sent: int = 0
     bytes_received: int = 0
     seconds: float = 0.0  # summed over requests, waits for a free connection not counted
+
+    def answered(self, endpoint: str, at: float) -> None:
+        """One good answer more."""
+        self.good[endpoint] = self.good.get(endpoint, 0) + 1
+        self.good_at.setdefault(endpoint, deque(maxlen=_REMEMBERED)).append(at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Iterator
@@ -128,8 +129,7 @@ class Session:
         body = answer.body if self._secret not in answer.body else answer.body.replace(self._secret, b"***")
         with about(endpoint):
             data = decode(endpoint, answer.status, answer.headers, body, secret=key or self._key, now=time.time())
-        good = self.stats.good
-        good[endpoint.name] = good.get(endpoint.name, 0) + 1
+        self.stats.answered(endpoint.name, asyncio.get_running_loop().time())
         return data
 
     async def _call(self, endpoint: Endpoint, body: object = None, *, query: str = "") -> Any:
@@ -147,7 +147,9 @@ class Session:
         try:
             return wire.identifier(endpoint.name, data, field)
         except errors.Incompatible as error:
-            raise errors.OutcomeUnknown(error.message, hint=error.hint) from error
+            unknown = errors.OutcomeUnknown(error.message, hint=error.hint, cause=error)
+            unknown.endpoint = endpoint.name
+            raise unknown from error
 
 
 @contextmanager
@@ -155,7 +157,7 @@ def about(endpoint: Endpoint) -> Iterator[None]:
     """The server's trouble in here came of asking this endpoint."""
     try:
         yield
-    except errors.ServerError as error:
+    except (errors.ServerError, errors.OutcomeUnknown) as error:
         error.endpoint = endpoint.name
         raise
 

@@ -26,7 +26,7 @@ _REVISION = (
 )
 _DOCUMENT = (
     "id, source, path, sha256, gone, quarantine, quarantine_message, quarantine_sha256, quarantine_settings, "
-    "quarantine_since, attempts, next_try_at, last_error"
+    "quarantine_since, attempts, next_try_at, last_error, setbacks, setback_since"
 )
 _BATCH = 400  # below SQLite's limit of parameters in every build
 
@@ -95,6 +95,8 @@ def _entry(row: Sequence[object], revisions: Iterable[Revision]) -> LedgerEntry:
         last_error=str(row[12]),
         sha256=str(row[3]),
         gone=bool(row[4]),
+        setbacks=row[13],  # type: ignore[arg-type]
+        setback_since=row[14],  # type: ignore[arg-type]
     )
 
 

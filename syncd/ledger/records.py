@@ -225,7 +225,7 @@ DOCUMENT_LIST = f"""
         coalesce(c.dataset_id, s.dataset_id, o.dataset_id) as dataset_id,
         coalesce(c.sha256, case when d.quarantine is not null then d.quarantine_sha256 end, s.sha256, d.sha256)
             as sha256,
-        s.verified_at as verified_at, d.attempts as attempts, d.size as size,
+        s.verified_at as verified_at, d.attempts + d.setbacks as attempts, d.size as size,
         d.quarantine as quarantine, d.quarantine_message as quarantine_message,
         d.last_error_code as last_error_code, d.last_error as last_error, d.next_try_at as next_try_at,
         d.note_reason as note_reason, coalesce(s.weak, '') as weak,

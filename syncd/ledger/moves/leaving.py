@@ -191,8 +191,8 @@ def relink(conn: sqlite3.Connection, moves: Iterable[tuple[Revision, int, Docume
         # Whatever the target was given up or tried for before, what it serves now is proven.
         conn.execute(
             "update documents set gone = 0, quarantine = null, quarantine_message = '', quarantine_sha256 = '',"
-            " quarantine_settings = '', quarantine_since = null, attempts = 0, next_try_at = null, last_error = '',"
-            " last_error_code = '' where id = ?",
+            " quarantine_settings = '', quarantine_since = null, attempts = 0, setbacks = 0, setback_since = null,"
+            " next_try_at = null, last_error = '', last_error_code = '' where id = ?",
             (target_id,),
         )
         forget_signature(conn, revision.document_id)

@@ -100,7 +100,8 @@ def verify(conn: sqlite3.Connection, revision: Revision, proof: Proof, now: floa
         (revision.document_id,),
     )
     conn.execute(
-        "update documents set attempts = 0, next_try_at = null, last_error = '', last_error_code = '', gone = 0,"
+        "update documents set attempts = 0, setbacks = 0, setback_since = null, next_try_at = null, last_error = '',"
+        " last_error_code = '', gone = 0,"
         " note = null, note_reason = '', at_rest = (quarantine is not null or (sha256 = ? and settings = ?))"
         " where id = ?",
         (revision.content.sha256, revision.content.settings, revision.document_id),
@@ -271,11 +272,32 @@ def failed_attempt(
     event(conn, document_id, now, "failed", "", f"{code}: {message}")
 
 
+def set_back(
+    conn: sqlite3.Connection, document_id: int, code: str, message: str, next_try_at: float, now: float
+) -> None:
+    """One more call that came to nothing for this document, on a server that was well."""
+    conn.execute(
+        "update documents set setbacks = setbacks + 1, setback_since = coalesce(setback_since, ?), next_try_at = ?,"
+        " last_error = ?, last_error_code = ? where id = ?",
+        (now, next_try_at, message, code, document_id),
+    )
+    event(conn, document_id, now, "failed", "", f"{code}: {message}")
+
+
+def recover(conn: sqlite3.Connection, document_id: int) -> None:
+    """What had come to nothing for a while went through."""
+    conn.execute(
+        "update documents set setbacks = 0, setback_since = null, next_try_at = null, last_error = '',"
+        " last_error_code = '' where id = ? and setbacks > 0 and attempts = 0 and quarantine is null",
+        (document_id,),
+    )
+
+
 def clear_quarantine(conn: sqlite3.Connection, document_id: int) -> None:
     """A person, or content that came back, ends the quarantine."""
     conn.execute(
         "update documents set quarantine = null, quarantine_message = '', quarantine_sha256 = '',"
-        " quarantine_settings = '', quarantine_since = null, attempts = 0, next_try_at = null, last_error = '',"
-        " last_error_code = '' where id = ?",
+        " quarantine_settings = '', quarantine_since = null, attempts = 0, setbacks = 0, setback_since = null,"
+        " next_try_at = null, last_error = '', last_error_code = '' where id = ?",
         (document_id,),
     )

@@ -14,6 +14,12 @@ def begin_upload(
     conn: sqlite3.Connection, document_id: int, snapshot: FileSnapshot, dataset_id: str, now: float
 ) -> Revision:
     """Intent: this content is going to be sent."""
+    conn.execute(
+        "update documents set setbacks = 0, setback_since = null where id = ? and setbacks > 0"
+        " and not exists (select 1 from revisions r where r.document = documents.id and r.sha256 = ?"
+        " and r.settings = ?)",
+        (document_id, snapshot.sha256, snapshot.settings),  # other content, which has come to nothing yet
+    )
     revision = Revision(
         id=RevisionId(str(uuid.uuid4())),
         document_id=document_id,
@@ -80,6 +86,9 @@ def identified(conn: sqlite3.Connection, revision: Revision, collection_id: Coll
             (collection_id, revision.id),
         ),
         "identified",
+    )
+    conn.execute(
+        "update documents set setbacks = 0, setback_since = null where id = ? and setbacks > 0", (revision.document_id,)
     )
     event(conn, revision.document_id, now, "uploaded", revision.id, collection_id)
 
