@@ -20,6 +20,7 @@ from syncd.answering import Answering
 from syncd.assembly import Assembly
 from syncd.backend import Backend
 from syncd.config import Config, Http
+from syncd.config.kept import keep
 from syncd.engine import Engine
 from syncd.errors import BusyError, ConfigError, LedgerWaits, SyncdError
 from syncd.hearing import Hearing
@@ -73,6 +74,7 @@ class Daemon:
     _asked: list[int] = field(default_factory=list)  # requests that are answered when a new configuration is in force
     _hung_up: set[asyncio.Task[None]] = field(default_factory=set)
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
+    _keeping: asyncio.Future[None] | None = None
     _told: dict[str, Any] = field(default_factory=dict)
     _describing: asyncio.Task[None] | None = None
 
@@ -103,6 +105,7 @@ class Daemon:
                 self.heart.reloaded()
                 raise
             self.config = config
+            self._keeping = asyncio.ensure_future(self._keep())
             self.refused = None
             self._loaded_at = self._now()
             self.metrics.config_reload(True, self._loaded_at)
@@ -113,6 +116,12 @@ class Daemon:
                 self.assembly.notifier.tell(over)
             self._reload.set()
             return {"message": f"{config.path} is read, and in force at the next safe point"}
+
+    async def _keep(self) -> None:
+        """For `syncd status` and its like while the file is wrong; a full disk does not keep a reload from its end."""
+        text = keep(self.config)
+        with suppress(SyncdError):
+            await self.ledger.commit("kept", partial(requests.keep_configuration, text=text))
 
     def hang_up(self) -> None:
         """SIGHUP: as ``reload``; what is wrong is said and changes nothing."""
@@ -183,6 +192,7 @@ class Daemon:
         log.info("service.started", version=__version__, config=str(self.config.path), ledger=str(self.ledger.path))
         with self.ledger.transaction("cleared") as conn:
             requests.clear_up(conn, self._now())
+            requests.keep_configuration(conn, keep(self.config))
         self.ledger.serve()
         self.ledger.on_trouble = self._ledger_waits
         beating = asyncio.ensure_future(self.heart.beat(self.ledger, self._summary))
@@ -195,7 +205,7 @@ class Daemon:
         finally:
             self.ended = True
             await self._hush()
-            rest = [beating, *self._hung_up, *([] if self._describing is None else [self._describing])]
+            rest = [beating, *self._hung_up, *(one for one in (self._describing, self._keeping) if one is not None)]
             for task in rest:
                 task.cancel()
             await asyncio.gather(*rest, return_exceptions=True)

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 
 TIMEOUT = 3.0  # seconds for all of it
 _LONGEST_ANSWER = 65536  # bytes
+_LARGEST_FILE = 4 * 1024 * 1024  # bytes of a configuration
 _LONGEST_LINE = 500  # characters
 DEFAULT = "127.0.0.1:8321"
 OK, UNWELL, UNREACHABLE, NOTHING_TO_ASK = 0, 1, 69, 78
@@ -65,22 +66,61 @@ def _asked(host: str, port: int, path: str) -> bytes:
 
 
 def configured(env: Mapping[str, str] = os.environ) -> str:
-    """The address as the service has it: the environment, else the configuration, else the default."""
+    """The address as the service has it: the environment, else the configuration, else the default.
+
+    The configuration may be wrong by now: the service that runs was started with a good one.
+    """
     if "SYNCD_HTTP__LISTEN" in env:
         return env["SYNCD_HTTP__LISTEN"]
-    path = env.get("SYNCD_CONFIG", "")
-    try:
-        import tomllib
+    stated = _stated(env, "http", "listen")
+    return DEFAULT if stated is None else stated
 
+
+def _stated(env: Mapping[str, str], table: str, key: str) -> str | None:
+    path = env.get("SYNCD_CONFIG", "")
+    if not path:
+        return None
+    from syncd import salvage
+
+    try:
         with open(path, "rb") as file:
-            return str(tomllib.load(file).get("http", {}).get("listen", DEFAULT))
-    except (OSError, ValueError, AttributeError):
-        return DEFAULT
+            return salvage.text_of(file.read(_LARGEST_FILE).decode("utf-8-sig", "replace"), table, key)
+    except (OSError, ValueError):
+        return None
+
+
+def running(env: Mapping[str, str] = os.environ) -> str | None:
+    """Where the service says in its ledger that it listens; ``None`` when that cannot be known.
+
+    Asked when nobody answers where the configuration says: that may have been changed, and not be in force yet.
+    """
+    stated = env.get("SYNCD_LEDGER__PATH") or _stated(env, "ledger", "path")
+    folder = os.path.dirname(os.path.abspath(env.get("SYNCD_CONFIG", "")))
+    state = env.get("STATE_DIRECTORY", "").split(":")[0]
+    path = os.path.join(folder, stated) if stated else os.path.join(state, "ledger.db") if state else ""
+    if not os.path.exists(path):
+        return None
+    import json
+    import sqlite3
+    from pathlib import Path
+
+    try:
+        conn = sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=ro", uri=True)
+        try:
+            row = conn.execute("select value from meta where key = 'service'").fetchone()
+        finally:
+            conn.close()
+        return str(json.loads(row[0])["listen"]).removeprefix("http://") or None
+    except (sqlite3.Error, ValueError, KeyError, TypeError):
+        return None
 
 
 def main(arguments: Sequence[str]) -> int:
     """`--ready` asks whether the service has begun to serve, instead of whether it makes progress."""
-    code, text = ask(configured(), "/readyz" if "--ready" in arguments else "/livez")
+    path = "/readyz" if "--ready" in arguments else "/livez"
+    code, text = ask(configured(), path)
+    if code in (UNREACHABLE, NOTHING_TO_ASK) and (listen := running()) is not None:
+        code, text = ask(listen, path)
     sys.stdout.write(text + "\n")
     return code
 

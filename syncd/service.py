@@ -9,9 +9,10 @@ from contextlib import asynccontextmanager
 
 from syncd import __version__, points
 from syncd.config import Config
+from syncd.config.kept import keep
 from syncd.engine import Engine
 from syncd.fastgpt.client import Client
-from syncd.ledger import Ledger
+from syncd.ledger import Ledger, requests
 from syncd.progress import Progress
 
 
@@ -41,6 +42,9 @@ async def engine(config: Config, progress: Progress | None = None) -> AsyncItera
     points.install_from_environment()
     ledger = Ledger(config.ledger.path)
     try:
+        if (text := keep(config)) != ledger.meta(requests.CONFIGURATION):
+            with ledger.transaction("kept") as conn:
+                requests.keep_configuration(conn, text)
         async with make_client(config) as client:
             yield Engine(config, ledger, client, progress=progress)
     finally:

@@ -98,7 +98,7 @@ def test_an_empty_credential_names_the_file_it_is_taken_from(etc: Path) -> None:
 def test_a_ledger_that_may_not_be_looked_at_is_no_bug(tmp_path: Path) -> None:
     """Only absence counts as "no ledger"; whatever else hinders is an error of the ledger, with a hint."""
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
-    (tmp_path / "file").touch()
+    (tmp_path / "file").write_bytes(b"x")
     assert [store.exists(tmp_path / name) for name in ("file", "absent", "file/ledger.db")] == [True, False, False]
     with pytest.raises(LedgerError, match="cannot look at the ledger"):
         store.exists(tmp_path / "loop" / "ledger.db")

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from syncd.errors import BusyError, SyncdError
+from syncd.errors import EXIT_CONFIG, BusyError, ConfigError, SyncdError
 
 if TYPE_CHECKING:
     import sqlite3
@@ -80,6 +80,8 @@ def _wait(path: Path, conn: sqlite3.Connection, number: int) -> Answer | None:
 
 
 def _refusal(exit_code: int, values: Mapping[str, Any]) -> SyncdError:
+    if exit_code == EXIT_CONFIG:
+        return ConfigError(str(values.get("message", "")).split("\n"), hint=str(values.get("hint", "")))
     error = SyncdError(str(values.get("message", "")), hint=str(values.get("hint", "")))
     error.exit_code = exit_code
     error.code = str(values.get("code", "refused"))

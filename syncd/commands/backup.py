@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from syncd.commands import TABLE
+from syncd.commands import TABLE, lastgood
 from syncd.commands.base import Command, globals_of
 from syncd.errors import UsageError
 
@@ -22,7 +22,7 @@ def backup(ctx: click.Context, file: str) -> None:
     from syncd.report.human import size
 
     given = globals_of(ctx)
-    config = given.load()
+    config = lastgood.load(given)
     target = Path(file)
     if os.path.lexists(target):
         raise UsageError(f"{target} exists already and is left alone", hint="name a file that does not exist yet")

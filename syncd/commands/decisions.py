@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from syncd.commands import TABLE
+from syncd.commands import TABLE, lastgood
 from syncd.commands.base import Command, chosen_sources, globals_of
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def retry(
     if per_minute is not None and not outdated:
         raise UsageError("--per-minute belongs to --outdated", hint="`syncd retry --help` shows both")
     given = globals_of(ctx)
-    config = given.load()
+    config = lastgood.load(given)
     chosen_sources(config, [source] if source else [])
     if outdated:
         given.show(_outdated(config, source, per_minute))
@@ -118,7 +118,7 @@ def release(ctx: click.Context, source: str, emptied: bool, hold: str | None) ->
     from syncd.report import Lines, Report
 
     given = globals_of(ctx)
-    config = given.load()
+    config = lastgood.load(given)
     with ledger_if_any(config) as known:
         chosen_sources(config, [source], also=[] if known is None else remote.source_names(known.conn))
     answer = ask(config, "release", {"source": source, "emptied": emptied, "hold": hold})

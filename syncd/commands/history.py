@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from syncd.commands import TABLE
+from syncd.commands import TABLE, lastgood
 from syncd.commands.base import Command, globals_of
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def history(ctx: click.Context, path: str, source: str | None) -> None:
     from syncd.ledger import records
 
     given = globals_of(ctx)
-    config = given.load()
+    config = lastgood.load(given)
     with ledger_if_any(config) as ledger:
         key = find_document(config, ledger, path, source)
         assert ledger is not None  # noqa: S101 - a document was found in it

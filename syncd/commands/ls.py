@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from syncd.commands import TABLE
+from syncd.commands import TABLE, lastgood
 from syncd.commands.base import Command, chosen_sources, globals_of
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def ls(ctx: click.Context, sources: tuple[str, ...], everything: bool, states: t
     from syncd.ledger import records, remote
 
     given = globals_of(ctx)
-    config = given.load()
+    config = lastgood.load(given)
     with ledger_if_any(config) as ledger:
         known = [] if ledger is None else remote.source_names(ledger.conn)
         names = chosen_sources(config, sources, also=known)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from syncd.commands import TABLE
+from syncd.commands import TABLE, lastgood
 from syncd.commands.base import Command, Globals, globals_of
 
 if TYPE_CHECKING:
@@ -104,15 +104,19 @@ def reload(ctx: click.Context, pid: int | None) -> int:
     from syncd.report import Lines, Report
 
     given = globals_of(ctx)
+    wrong: ConfigError | None
     try:
         # The key is the affair of the service: systemd gives its credentials to it, not to whoever asks for a reload.
-        config = given.load(env={"SYNCD_API_KEY": "not-needed-here", **os.environ})
-    except ConfigError:
+        # So is the file: what it refuses it says in its log, its metrics and on its page too.
+        config, wrong = lastgood.load_or_last(given, {"SYNCD_API_KEY": "not-needed-here", **os.environ})
+        answer = ask(config, "reload", {})
+    except ConfigError as error:
+        answer, wrong = None, error
+    if answer is None and wrong is not None:
         if pid is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGHUP)
-        raise
-    answer = ask(config, "reload", {})
+        raise wrong
     if answer is None:
         raise BusyError(
             "no service is running", hint="`syncd run` starts one, and reads the configuration as it is then"
@@ -123,22 +127,31 @@ def reload(ctx: click.Context, pid: int | None) -> int:
 
 def _set(given: Globals, kind: str, alone: str) -> None:
     import time
+    from contextlib import closing
 
     from syncd.commands.asking import ask
+    from syncd.errors import BusyError, LedgerWaits
     from syncd.ledger import Ledger, requests
     from syncd.report import Lines, Report
     from syncd.report.human import iso
 
-    config = given.load()
+    config = lastgood.load(given)
     answer = ask(config, kind, {})
     if answer is None:
-        ledger = Ledger(config.ledger.path)
+        since = time.time() if kind == "pause" else None
         try:
-            with ledger.transaction(kind) as conn:
-                requests.set_paused(conn, time.time() if kind == "pause" else None)
-        finally:
-            ledger.close()
-        answer = {"message": alone}
+            ledger = Ledger(config.ledger.path)
+        except LedgerWaits:
+            raise
+        except BusyError as busy:
+            # A pass is at work and ends by itself; the next one keeps to it.
+            with requests.mailbox(config.ledger.path) as conn:
+                requests.set_paused(conn, since)
+            answer = {"message": f"{alone}; {busy.message}, whose pass is not concerned any more"}
+        else:
+            with closing(ledger), ledger.transaction(kind) as conn:
+                requests.set_paused(conn, since)
+            answer = {"message": alone}
     from syncd.commands.reading import ledger_if_any
 
     with ledger_if_any(config) as ledger_now:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from syncd.commands import TABLE
+from syncd.commands import TABLE, lastgood
 from syncd.commands.base import Command, globals_of
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def status(ctx: click.Context) -> None:
     from syncd.commands.reading import ledger_if_any
 
     given = globals_of(ctx)
-    config = given.load()
+    config = lastgood.load(given)
     with ledger_if_any(config) as ledger:
         given.show(report(config, ledger))
         holds = _holds(ledger)

@@ -50,14 +50,39 @@ def since_start() -> float:
     is_flag=True,
     help="For runs that keep no ledger (CI): documents on the server whose files are gone are retired too.",
 )
+@click.option("--despite-pause", is_flag=True, help="Also while `syncd pause` is in force, which this pass leaves so.")
 @click.pass_context
-def sync(ctx: click.Context, sources: tuple[str, ...], timeout: float, wait: float | None, stateless: bool) -> int:
+def sync(
+    ctx: click.Context,
+    sources: tuple[str, ...],
+    timeout: float,
+    wait: float | None,
+    stateless: bool,
+    despite_pause: bool,
+) -> int:
     """Mirror and prove."""
     import asyncio
 
     given = globals_of(ctx)
     config = given.load()
+    if not despite_pause:
+        _refuse_when_paused(config)
     return asyncio.run(_sync(given, config, chosen_sources(config, sources), timeout, wait, stateless))
+
+
+def _refuse_when_paused(config: Config) -> None:
+    from syncd.commands.reading import ledger_if_any
+    from syncd.errors import BusyError
+    from syncd.ledger import requests
+    from syncd.report.human import minute
+
+    with ledger_if_any(config) as ledger:
+        since = None if ledger is None else requests.paused(ledger.conn)
+    if since is not None:
+        raise BusyError(
+            f"paused by `syncd pause` since {minute(since)}: nothing was sent",
+            hint="`syncd resume` lets it go on; `syncd sync --despite-pause` is this one pass all the same",
+        )
 
 
 def display_for(given: Globals, progress: Progress) -> Display:

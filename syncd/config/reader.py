@@ -161,7 +161,7 @@ def _existing_file(document: Document, written: str, blame: Blame) -> Path:
 
 
 def _ledger(document: Document, given: Table) -> LedgerConfig | None:
-    path = document.absolute(given["path"]) if "path" in given else _default_ledger(document)
+    path = document.absolute(given["path"]) if "path" in given else default_ledger(document)
     if path is None:
         text = '[ledger]: "path" is missing, and there is no home directory to put the ledger into'
         document.problem(("ledger",), text)
@@ -216,7 +216,8 @@ def _shard(document: Document) -> Shard | None:
         return None
 
 
-def _default_ledger(document: Document) -> Path | None:
+def default_ledger(document: Document) -> Path | None:
+    """Where the ledger is when the configuration does not say; ``None`` without a home directory."""
     state = document.env.get("STATE_DIRECTORY", "").split(":")[0]
     if state:
         return Path(state) / "ledger.db"

@@ -20,6 +20,7 @@ from syncd.ledger.trouble import connect, trouble
 KINDS = ("pause", "resume", "sync", "retry", "release", "rollback", "reload")
 NOBODY_WAITS = 300.0  # seconds after which a request that nobody took is not carried out any more
 _WAITS = "done_at is null and taken_at is null"
+CONFIGURATION = "configuration"  # and under which the last good configuration is kept, without its secrets
 SERVICE = "service"  # the name in ``meta`` under which the service says who it is and how it does
 
 
@@ -144,6 +145,11 @@ def answer(conn: sqlite3.Connection, request: int, exit_code: int, values: Mappi
 def describe(conn: sqlite3.Connection, service: Mapping[str, Any]) -> None:
     """Write what the service says of itself."""
     conn.execute("insert or replace into meta values (?, ?)", (SERVICE, json.dumps(service)))
+
+
+def keep_configuration(conn: sqlite3.Connection, text: str) -> None:
+    """Keep the configuration that works, for who asks while the file is wrong."""
+    conn.execute("insert or replace into meta values (?, ?)", (CONFIGURATION, text))
 
 
 def description(conn: sqlite3.Connection) -> dict[str, Any]:
