@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,21 +20,100 @@ if TYPE_CHECKING:
 @click.option("--all", "everything", is_flag=True, help="All documents; the same as naming none.")
 @click.option("--sample", metavar="N/T", help="A share of the documents, another one each day: 1/7.")
 @click.option("--source", metavar="NAME", help="Only this source.")
+@click.option(
+    "--baseline",
+    metavar="FILE",
+    help="Compare golden questions with those of an earlier run; written when it is missing. Exit code 7 when worse.",
+)
+@click.option("--junit", "junit_file", metavar="FILE", help="Write the results as JUnit's XML.")
+@click.option("--format", "format_", type=click.Choice(["text", "json", "github"]), help="text without it.")
 @click.pass_context
-def verify(ctx: click.Context, paths: tuple[str, ...], everything: bool, sample: str | None, source: str | None) -> int:
-    """Failed questions make exit code 4."""
+def verify(
+    ctx: click.Context,
+    paths: tuple[str, ...],
+    everything: bool,
+    sample: str | None,
+    source: str | None,
+    baseline: str | None,
+    junit_file: str | None,
+    format_: str | None,
+) -> int:
+    """Failed questions make exit code 4, golden questions that got worse 7."""
     import asyncio
 
-    from syncd.errors import UsageError
+    from syncd import golden
+    from syncd.errors import EXIT_REGRESSED, UsageError, gravest
+    from syncd.report import verdicts
 
     if (bool(paths) + everything + (sample is not None)) > 1:
         raise UsageError("paths, --all and --sample exclude each other")
     given = globals_of(ctx)
     config = given.load()
     chosen_sources(config, [source] if source else [])
+    before = None if baseline is None else _baseline(baseline)
     rows, problems, metrics, code = asyncio.run(_verify(config, paths, everything, sample, source))
-    given.show(_report(rows, problems, metrics, code))
+    worse = [] if before is None else golden.worse(before, rows)
+    if worse and code < 128:
+        code = gravest({code, EXIT_REGRESSED} - {0})
+    report = _report(rows, problems, metrics, code, worse)
+    if baseline is not None and before is None:
+        _write(baseline, json.dumps(report.document, ensure_ascii=False, indent=2) + "\n")
+        given.note(f"the baseline is written to {baseline}")
+    if junit_file is not None:
+        _write(junit_file, verdicts.junit(rows, worse))
+    if format_ == "json" or given.as_json:
+        given.show_json(report.document)
+    elif format_ == "github":
+        given.out(verdicts.github(rows, worse, _files(config, rows)))
+    else:
+        given.show(report)
     return code
+
+
+def _baseline(file: str) -> dict[str, Any] | None:
+    """An earlier run's document, ``None`` when there is none yet.
+
+    Raises:
+        UsageError: the file is something else.
+    """
+    from syncd.errors import UsageError
+
+    try:
+        with open(file, encoding="utf-8") as stream:
+            found = json.load(stream)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"the baseline {file} cannot be read: {error}", hint="name a file that an earlier run wrote"
+        ) from error
+    if (
+        not isinstance(found, dict)
+        or found.get("schema") != "syncd.verify/1"
+        or not isinstance(found.get("results"), list)
+    ):
+        raise UsageError(f"{file} is not a baseline of `syncd verify`", hint="name a file that an earlier run wrote")
+    return found
+
+
+def _write(file: str, text: str) -> None:
+    from syncd.errors import UsageError
+
+    try:
+        with open(file, "w", encoding="utf-8", errors="backslashreplace") as stream:
+            stream.write(text)
+    except OSError as error:
+        raise UsageError(f"cannot write {file}: {error.strerror}") from error
+
+
+def _files(config: Config, rows: list[dict[str, Any]]) -> dict[tuple[str, str], str]:
+    """Where each document stands, as seen from here: the repository in CI."""
+    import os
+
+    roots = {source.name: source.path for source in config.sources}
+    return {
+        (row["source"], row["path"]): os.path.relpath(os.path.join(roots[row["source"]], row["path"])) for row in rows
+    }
 
 
 async def _verify(
@@ -56,7 +136,9 @@ async def _verify(
     return rows, problems, golden.metrics(rows), code
 
 
-def _report(rows: list[dict[str, Any]], problems: list[str], metrics: dict[str, Any], code: int) -> Report:
+def _report(
+    rows: list[dict[str, Any]], problems: list[str], metrics: dict[str, Any], code: int, worse: list[str]
+) -> Report:
     from syncd.report import Column, Finding, Level, Lines, Report, Table
     from syncd.report.human import count, shorten
 
@@ -85,8 +167,9 @@ def _report(rows: list[dict[str, Any]], problems: list[str], metrics: dict[str, 
     said = f"{count(len(rows), 'question')} to {count(documents, 'document')}, {len(rows) - len(failed)} found"
     parts: list[Any] = [table]
     parts += [Finding(Level.WARNING, "question", problem) for problem in problems]
+    parts += [Finding(Level.ERROR, "worse", line) for line in worse]
     parts.append(Lines((said, *_figures(metrics))))
-    data = {"results": rows, "metrics": metrics, "problems": problems, "exit_code": code}
+    data = {"results": rows, "metrics": metrics, "problems": problems, "worse": worse, "exit_code": code}
     return Report("verify", data, tuple(parts))
 
 
