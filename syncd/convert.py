@@ -16,10 +16,12 @@ import os
 import re
 import stat
 import tomllib
+import zipfile
 from dataclasses import dataclass
 from functools import lru_cache
 
 from syncd import charset, sending, stream
+from syncd import packing as packer
 from syncd.errors import Permanent
 from syncd.extract import office_text
 from syncd.formats import TEXT_FORMATS, format_of, suffix_of
@@ -119,15 +121,49 @@ def prepare(
         raise stream.changed(path)
     name = upload_name(path, fmt, unique)
     if fmt not in TEXT_FORMATS:
+        if fmt is Format.XLSX and not zipfile.is_zipfile(disk_path if raw is None else io.BytesIO(raw)):
+            # FastGPT would take it for a table of its bytes, and train that (retrieval.md R15).
+            raise _permanent(Problem.UNREADABLE, "This is no Excel workbook: it is no ZIP archive, as .xlsx files are.",
+                             "Open and save it anew as .xlsx without a password, or exclude it.")  # fmt: skip
         text, weak = office_text(disk_path if raw is None else io.BytesIO(raw), fmt, IN_MEMORY)
-        body = Body(raw, disk_path, path, sha256, size)
-        return Outgoing(name, _TYPES[fmt], size, sha256, text, weak, "", body)
+        body = _packed(raw, disk_path, path, sha256, size) if fmt is Format.PPTX else None
+        body = body or Body(raw, disk_path, path, sha256, size)
+        return Outgoing(name, _TYPES[fmt], body.size, sha256, text, weak, "", body)
     try:
         if raw is None:
             return _large(disk_path, path, sha256, encodings, fmt, name, size)
         return _small(raw, sha256, encodings, fmt, name)
     except charset.Undecodable as error:
         raise _permanent(Problem.UNREADABLE, error.message, error.hint) from None
+
+
+def _packed(raw: bytes | None, disk: str | bytes, path: str, sha256: str, size: int) -> Body | None:
+    """A presentation in the form that FastGPT reads; ``None`` when it is sent as it is."""
+    if raw is not None:
+        packing = packer.plan(io.BytesIO(raw))
+        return None if packing is None else Body(b"".join(packing.pieces([raw])), disk, path, sha256, packing.size)
+    with open(disk, "rb") as file:
+        packing = packer.plan(file)
+    return None if packing is None else Body(None, disk, path, sha256, packing.size, packing)
+
+
+def foresee(
+    disk_path: str | bytes, *, path: str, sha256: str, encodings: tuple[str, ...], max_size: int
+) -> Permanent | None:
+    """Return what will keep a file from being sent, as far as its own bytes tell: blank, undecodable, broken.
+
+    Files of formats that only the server can judge give ``None``, and so does a file that changes meanwhile.
+    """
+    fmt = format_of(path)
+    if fmt not in TEXT_FORMATS and fmt is not Format.XLSX:
+        return None
+    try:
+        prepare(disk_path, path=path, sha256=sha256, encodings=encodings, max_size=max_size, unique="")
+    except Permanent as error:
+        return error
+    except (ChangedWhileReading, OSError):
+        return None
+    return None
 
 
 def _small(raw: bytes, sha256: str, encodings: tuple[str, ...], fmt: Format, name: str) -> Outgoing:

@@ -11,7 +11,7 @@ from syncd import bundle as bundles
 from syncd import checkup
 from syncd.checkup import Finding
 from syncd.config import Config, load
-from syncd.errors import EXIT_CONFIG, EXIT_REFUSED, ConfigError, SyncdError
+from syncd.errors import EXIT_CONFIG, EXIT_REFUSED, AccountRefused, ConfigError, SyncdError
 from syncd.fastgpt.models import Dataset
 from syncd.service import make_client
 
@@ -76,7 +76,19 @@ async def _server(config: Config) -> list[Finding]:
         listed = [(d.id, d.name, d.type) for d in datasets]
         wanted = dict.fromkeys(source.dataset for source in config.sources)
         findings += [await _dataset(client.dataset, listed, reference) for reference in wanted]
+        findings += await _may_create(client.may_create)
     return findings
+
+
+async def _may_create(ask: Callable[[], Awaitable[None]]) -> list[Finding]:
+    """A server on which nobody has ever logged in answers every wish for a dataset with an error of its own code."""
+    try:
+        await ask()
+    except AccountRefused as error:
+        return [Finding("making datasets", "error", error.message, error.hint, error.exit_code)]
+    except SyncdError as error:
+        return [Finding("making datasets", "warning", error.message, error.hint)]
+    return []
 
 
 def _key_kind(kind: str) -> Finding:

@@ -17,6 +17,7 @@ from syncd.datasets import bind
 from syncd.errors import DocumentError, ServerError
 from syncd.fastgpt.client import Client
 from syncd.folders import Folders
+from syncd.foreseeing import foreseen
 from syncd.gate import Gate
 from syncd.ledger import Ledger, entries
 from syncd.logs import get_logger
@@ -135,7 +136,8 @@ class Engine:
         observations = [
             await observer.observe(self.sources[name], wait=False, remember=False) for name in self._chosen(names)
         ]
-        return make([o.view for o in observations], self._now()), observations
+        plan = make([o.view for o in observations], self._now())
+        return await self._tools.run(foreseen, plan, self.sources), observations
 
     async def sync(
         self,

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from syncd import charset
 from syncd.errors import SyncdError
+from syncd.packing import Packing
 
 BLOCK = 2**20
 """Largest block in bytes."""
@@ -45,16 +46,17 @@ class TextPlan:
 
 
 class Body:
-    """What is sent, as a series of blocks; ``whole`` when it stands in memory."""
+    """What is sent, as a series of blocks of ``size`` bytes in all; ``whole`` when it stands in memory."""
 
-    __slots__ = ("_digest", "_disk", "_path", "_plan", "_sha256", "_size", "whole")
+    __slots__ = ("_digest", "_disk", "_path", "_plan", "_sha256", "size", "whole")
 
     def __init__(
         self, whole: bytes | None, disk: DiskPath = b"", path: str = "", sha256: str = "", size: int = 0,
-        plan: TextPlan | None = None,
+        plan: TextPlan | Packing | None = None,
     ) -> None:  # fmt: skip
         self.whole = whole
-        self._disk, self._path, self._sha256, self._size, self._plan = disk, path, sha256, size, plan
+        self.size = size if whole is None else len(whole)
+        self._disk, self._path, self._sha256, self._plan = disk, path, sha256, plan
         self._digest = ""
 
     def blocks(self) -> Iterator[bytes]:
@@ -70,7 +72,7 @@ class Body:
                 yield view[start : start + BLOCK]
             return
         self._digest = ""
-        left = self._size
+        left = self.size
         digest = hashlib.sha256()
         for block in _sent(self._disk, self._plan, digest):
             left -= len(block)
@@ -98,9 +100,12 @@ def _raw(disk: DiskPath, size: int, digest: hashlib._Hash) -> Iterator[bytes]:
         os.close(descriptor)
 
 
-def _sent(disk: DiskPath, plan: TextPlan | None, digest: hashlib._Hash) -> Iterator[bytes]:
+def _sent(disk: DiskPath, plan: TextPlan | Packing | None, digest: hashlib._Hash) -> Iterator[bytes]:
     if plan is None:
         yield from _raw(disk, BLOCK, digest)
+        return
+    if isinstance(plan, Packing):
+        yield from plan.pieces(_raw(disk, BLOCK, digest))
         return
     yield plan.head
     for _, block in _text(disk, plan, digest):

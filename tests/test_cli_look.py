@@ -32,6 +32,28 @@ def test_plan_needs_no_server_and_leaves_nothing_behind(tmp_path: Path) -> None:
     site.run("plan", "--exit-code", code=5)
 
 
+def test_a_quarantine_that_can_be_foreseen_is_in_the_plan(tmp_path: Path) -> None:
+    """A plan says of a file that cannot be sent what a pass will say of it, with the reason."""
+    site = Site(tmp_path)
+    site.fill(1)
+    site.write("blank.md", " \n\n\t\n")
+    site.write("binary.txt", b"\x00\x01\x02\xff" * 500)
+    site.write("broken.xlsx", b"no workbook at all")
+
+    document = site.run("plan", "--json", code=0).json
+    planned = {action["path"]: action["kind"] for action in document["actions"]}
+    assert planned == {
+        "otters.md": "upload", "blank.md": "quarantine", "binary.txt": "quarantine", "broken.xlsx": "quarantine",
+    }  # fmt: skip
+    site.run("sync", code=3)
+    found = {row["path"]: row["error"] for row in site.run("ls", "--json", code=0).json["documents"] if row["error"]}
+    reasons = {action["path"]: action["reason"] for action in document["actions"]}
+    assert {"blank.md", "binary.txt", "broken.xlsx"} == set(found)
+    for path, error in found.items():
+        assert error["message"].startswith(reasons[path]), path
+    assert site.run("plan", "--json", code=0).json["actions"] == []
+
+
 def test_plan_formats(tmp_path: Path) -> None:
     """Text, JSON, Markdown, and a file that is never overwritten."""
     site = Site(tmp_path)

@@ -68,6 +68,7 @@ def test_a_small_crowd(tmp_path: Path, kind: str) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_large_crowd(tmp_path: Path, kind: str) -> None:
     """All probes of 300 documents among 5000 of one template find them."""

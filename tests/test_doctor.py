@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from cli_site import Site, html_server, server
+from cli_site import Site, html_server, server, start_server, stop_server
 
 from syncd import doctor
 from syncd.filesystems import file_system
@@ -36,6 +36,22 @@ def test_all_is_well(tmp_path: Path) -> None:
 
     assert set() == levels(findings, "error") | levels(findings, "warning")
     assert findings["kind of key"].message == "this is a global key"
+
+
+def test_a_server_on_which_nobody_has_logged_in(tmp_path: Path) -> None:
+    """It makes no dataset, whatever the request says; the remedy is one look at its web page (R15)."""
+    process, fresh = start_server("--nobody-logged-in")
+    try:
+        finding = examine(Site(tmp_path, server=fresh))["making datasets"]
+        site = Site(tmp_path, server=fresh)
+        site.fill(1)
+        result = site.run("sync", "--timeout", "1s")
+    finally:
+        stop_server(process)
+    assert ("error", 77) == (finding.level, finding.exit_code)
+    assert "Log in to FastGPT's web page once" in finding.hint
+    assert 77 == result.code
+    assert "web page once" in result.err
 
 
 def test_app_key(tmp_path: Path) -> None:

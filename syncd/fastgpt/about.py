@@ -62,6 +62,20 @@ class About(Session):
                 return "app"
         return "unknown"
 
+    async def may_create(self) -> None:
+        """Find out whether the server makes datasets at all, without making one: the request names none.
+
+        Raises:
+            AccountRefused: it does not, and why.
+        """
+        answer = await self._ask(to.CREATE_DATASET, {})
+        try:
+            self._data(to.CREATE_DATASET, answer, None)
+        except errors.AccountRefused:
+            raise
+        except errors.SyncdError:
+            return  # a name is missing, as it must be
+
     async def chat(self, app_id: str | None, text: str, custom_uid: str, key: str | None = None) -> str:
         """One question to an app, without a stored history; for answer checks.
 

@@ -111,7 +111,13 @@ BY_CODE: Mapping[int, Rule] = {
     514: _WRONG_KEY,
 }
 
+NOBODY_LOGGED_IN = Rule(
+    Kind.REFUSED,
+    "Log in to FastGPT's web page once: until somebody has, this server makes no dataset for anybody.",
+)
+
 BY_TEXT: tuple[tuple[str, Rule], ...] = (
+    ("'currentsublevel'", NOBODY_LOGGED_IN),  # of a team that has no plan yet (retrieval.md R15)
     ("too many request", Rule(Kind.RATE)),
     ("collection is not exist", Rule(Kind.NO_COLLECTION)),  # up to 4.8.23
     ("collection not found", Rule(Kind.NO_COLLECTION)),
