@@ -17,10 +17,11 @@ import re
 import stat
 import tomllib
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
-from syncd import charset, sending, stream
+from syncd import charset, sending, sheettext, stream
 from syncd import packing as packer
 from syncd.errors import Permanent
 from syncd.extract import office_text
@@ -28,7 +29,8 @@ from syncd.formats import TEXT_FORMATS, format_of, suffix_of
 from syncd.models import Format, Problem, Training
 from syncd.names import upload_name
 from syncd.stream import Body, ChangedWhileReading
-from syncd.visible import csv_text, html_text
+from syncd.tabular import csv_text
+from syncd.visible import html_text
 
 __all__ = [
     "CONVERTER_VERSION",
@@ -50,6 +52,9 @@ A better way of sending does not need that; it is recorded beside the hash (``se
 
 IN_MEMORY = 8 * 2**20
 """Largest file, in bytes, that is read into memory as a whole."""
+
+COMPARED = 64 * 2**20
+"""Largest text file, in bytes, whose text is compared with the server's; it is read anew for that, one at a time."""
 
 FRONT_LIMIT = 64 * 1024
 """Longest front matter that is read, in characters."""
@@ -84,6 +89,8 @@ class Outgoing:
     text_length: int | None = (
         None  # UTF-16 units of a txt or md text as sent, without its mark: FastGPT's rawTextLength
     )
+    remark: str = ""  # what FastGPT does not take over of it, counted
+    whole: Callable[[], str | None] | None = None  # reads a text too large for ``text``, when it is to be compared
 
 
 def prepare(
@@ -125,10 +132,10 @@ def prepare(
             # FastGPT would take it for a table of its bytes, and train that (retrieval.md R15).
             raise _permanent(Problem.UNREADABLE, "This is no Excel workbook: it is no ZIP archive, as .xlsx files are.",
                              "Open and save it anew as .xlsx without a password, or exclude it.")  # fmt: skip
-        text, weak = office_text(disk_path if raw is None else io.BytesIO(raw), fmt, IN_MEMORY)
+        read = office_text(disk_path if raw is None else io.BytesIO(raw), fmt, IN_MEMORY)
         body = _packed(raw, disk_path, path, sha256, size) if fmt is Format.PPTX else None
         body = body or Body(raw, disk_path, path, sha256, size)
-        return Outgoing(name, _TYPES[fmt], body.size, sha256, text, weak, "", body)
+        return Outgoing(name, _TYPES[fmt], body.size, sha256, read.text, read.weak, "", body, remark=read.remark)
     try:
         if raw is None:
             return _large(disk_path, path, sha256, encodings, fmt, name, size)
@@ -192,8 +199,15 @@ def _large(
     body = Body(None, disk, path, sha256, seen.size, seen.plan)
     sample, _ = _plain(seen.sample, fmt)
     length = _raw_length(fmt, seen.length)
-    weak = f"too large to compare whole ({size // 2**20} MiB)"
-    return Outgoing(name, _TYPES[fmt], seen.size, sha256, None, weak, seen.plan.codec, body, sample or "", length)
+    weak = f"too large to compare whole ({size // 2**20} MiB)" if size > COMPARED else ""
+    whole = partial(_whole, body, fmt) if size <= COMPARED else None
+    return Outgoing(
+        name, _TYPES[fmt], seen.size, sha256, None, weak, seen.plan.codec, body, sample or "", length, whole=whole
+    )
+
+
+def _whole(body: Body, fmt: Format) -> str | None:
+    return _plain(body.text(), fmt)[0]
 
 
 def _raw_length(fmt: Format, length: int) -> int | None:
@@ -225,7 +239,8 @@ def extract_text(
     if fmt is None:
         return None, "a format that cannot be read here"
     if fmt not in TEXT_FORMATS:
-        return office_text(disk_path, fmt, limit)
+        read = office_text(disk_path, fmt, limit)
+        return read.text and sheettext.plain(read.text), read.weak
     raw, _ = _read(disk_path, None, limit)
     if raw is None:
         return None, "too large to compare whole"

@@ -84,7 +84,7 @@ class Engine:
             ledger=ledger,
             folders=folders,
             training=self._training,
-            prover=Prover(client, ledger, shared=config.shard is not None),
+            prover=Prover(client, ledger, shared=config.shard is not None, run=run),
             sources=self.sources,
             uploads=Uploads(config.fastgpt.uploads),
             now=now,

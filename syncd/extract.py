@@ -10,54 +10,95 @@ import logging
 import os
 import re
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from time import monotonic
-from typing import IO
+from typing import IO, Any, NamedTuple
 from xml.parsers import expat
 
+from syncd import sheettext, wordtext
 from syncd.models import Format
 
-Result = tuple[str | None, str]
-"""The text, or ``None``; and why it is missing or only partial, else ""."""
+
+class Reading(NamedTuple):
+    """What was read of a file."""
+
+    text: str | None
+    weak: str = ""  # why the text is missing or only partial, else ""
+    remark: str = ""  # what FastGPT does not take over, counted; a small part
+
 
 MAX_ENTRIES = 10_000
 MAX_UNPACKED = 256 * 2**20  # bytes read out of one archive
 MAX_PAGES = 500
 MAX_SECONDS = 20.0
+EDGE = 0.05  # of a page's height, above and below, that FastGPT leaves out
 
 
 class _RefusedError(Exception):
     """The file is built to hurt, or too large to read here."""
 
 
-def office_text(source: str | bytes | IO[bytes], fmt: Format, limit: int) -> Result:
+def office_text(source: str | bytes | IO[bytes], fmt: Format, limit: int) -> Reading:
     """Return the text of a docx, pptx, xlsx or pdf file, at most ``limit`` bytes of it; raises ``OSError`` only."""
-    reader = _pdf if fmt is Format.PDF else _archive
+    parts: list[str] = []
+    left: Counter[str] = Counter()
+    unread = 0
     try:
-        parts: list[str] = []
-        weak = reader(source, fmt, parts, limit)
+        out = _Collector(parts, limit)
+        if fmt is Format.PDF:
+            weak = _pdf(source, out, left)
+        else:
+            unread = _archive(source, fmt, out, left)
+            weak = "only its beginning is compared" if out.full else ""
     except OSError as error:
         if error.errno is not None:  # the disk's trouble, not the document's
             raise
-        return None, f"its text cannot be read here ({error})"
+        return Reading(None, f"its text cannot be read here ({error})")
     except Exception as error:  # a broken document must not stop anything; the server judges it
-        return None, f"its text cannot be read here ({str(error) or type(error).__name__})"[:200]
+        return Reading(None, f"its text cannot be read here ({str(error) or type(error).__name__})"[:200])
     text = "".join(parts)
+    missing = _named(left)
     if not any(c.isalnum() for c in text):
-        return None, f"no text in this {fmt.value.upper()} can be read here"
-    return text, weak
+        return Reading(None, f"no text in this {fmt.value.upper()} can be read here{missing and f'; {missing}'}")
+    if unread * 10 > len(text):
+        return Reading(text, "; ".join(filter(None, (weak, missing))))
+    return Reading(text, weak, missing)
 
 
-def _archive(source: str | bytes | IO[bytes], fmt: Format, parts: list[str], limit: int) -> str:
+_PLURALS = {
+    "cell with an error": "cells with an error",
+    "chart": "charts",
+    "embedded document": "embedded documents",
+    "formula": "formulas",
+    "formula without a stored result": "formulas without a stored result",
+    "header or footer": "headers or footers",
+    "line at the edge of a page": "lines at the edges of pages",
+    "passage with a writing direction": "passages with a writing direction",
+    "passage with reading aids": "passages with reading aids",
+    "sheet of comments": "sheets of comments",
+    "simple field": "simple fields",
+    "SmartArt drawing": "SmartArt drawings",
+    "text box": "text boxes",
+}
+
+
+def _named(left: Counter[str]) -> str:
+    """Say what is left behind: "1 chart, 2 formulas are not taken over by FastGPT"."""
+    kinds = [f"{count} {_PLURALS[kind] if count > 1 else kind}" for kind, count in sorted(left.items()) if count]
+    if not kinds:
+        return ""
+    return f"{', '.join(kinds)} {'is' if sum(left.values()) == 1 else 'are'} not taken over by FastGPT"
+
+
+def _archive(source: str | bytes | IO[bytes], fmt: Format, out: _Collector, left: Counter[str]) -> int:
     handle = os.fsdecode(source) if isinstance(source, bytes) else source
     with zipfile.ZipFile(handle) as archive:
         names = [info.filename for info in archive.infolist()]
         if len(names) > MAX_ENTRIES:
             raise _RefusedError("too many entries in the archive")
-        out = _Collector(parts, limit)
-        readers = {Format.DOCX: _docx, Format.PPTX: _pptx, Format.XLSX: _xlsx}
-        readers[fmt](_Archive(archive, names), out)
-    return "only its beginning is compared" if out.full else ""
+        readers = {Format.DOCX: wordtext.read, Format.PPTX: _pptx, Format.XLSX: _xlsx}
+        return readers[fmt](_Archive(archive, names, out), out.add, left)
 
 
 class _Collector:
@@ -75,12 +116,8 @@ class _Collector:
 class _Archive:
     """An archive that gives out a bounded number of bytes in all."""
 
-    def __init__(self, archive: zipfile.ZipFile, names: list[str]) -> None:
-        self.archive, self.names, self.left = archive, names, MAX_UNPACKED
-
-    def numbered(self, pattern: str) -> list[str]:
-        found = [(int(m[1]), name) for name in self.names if (m := re.fullmatch(pattern, name))]
-        return [name for _, name in sorted(found)]
+    def __init__(self, archive: zipfile.ZipFile, names: list[str], out: _Collector) -> None:
+        self.archive, self.names, self.out, self.left = archive, names, out, MAX_UNPACKED
 
     def blocks(self, name: str) -> Iterator[bytes]:
         with self.archive.open(name) as stream:
@@ -90,15 +127,8 @@ class _Archive:
                     raise _RefusedError("it unpacks to more than can be read here")
                 yield block
 
-    def parse(
-        self,
-        name: str,
-        out: _Collector,
-        start: Callable[[str, str, dict[str, str]], None],
-        end: Callable[[str, str], None],
-        data: Callable[[str], None],
-    ) -> None:
-        """Run expat over one entry; ``start`` and ``end`` get namespace and local name."""
+    def parse(self, name: str, sink: wordtext.Sink) -> None:
+        """Run expat over one entry; ``sink`` gets namespace and local name."""
         parser = expat.ParserCreate(namespace_separator=" ")
         parser.buffer_text = True
 
@@ -108,149 +138,155 @@ class _Archive:
 
         def begin(tag: str, attrs: dict[str, str]) -> None:
             space, _, local = tag.rpartition(" ")
-            start(space, local, attrs)
+            sink.start(space, local, attrs)
 
         def finish(tag: str) -> None:
             space, _, local = tag.rpartition(" ")
-            end(space, local)
+            sink.end(space, local)
 
         parser.StartDoctypeDeclHandler = doctype
         parser.StartElementHandler = begin
         parser.EndElementHandler = finish
-        parser.CharacterDataHandler = data
+        parser.CharacterDataHandler = sink.data
         for block in self.blocks(name):
             parser.Parse(block, False)
-            if out.full:
+            if self.out.full:
                 return
         parser.Parse(b"", True)
 
-
-_Start = Callable[[str, str, dict[str, str]], None]
-
-
-def _docx(archive: _Archive, out: _Collector) -> None:
-    """Paragraphs and tables of the body, as mammoth (FastGPT's reader) takes them: no headers, no deleted text."""
-    state = {"text": False, "skip": 0}
-
-    def start(space: str, tag: str, attrs: dict[str, str]) -> None:
-        if tag in ("Choice", "moveFrom"):  # a text box stands in the file twice; moved text at its old place
-            state["skip"] += 1
-        elif "wordprocessingml" in space:
-            state["text"] = tag == "t"
-            if tag in ("tab", "br", "cr"):
-                data("\n" if tag != "tab" else "\t", force=True)
-
-    def end(space: str, tag: str) -> None:
-        if tag in ("Choice", "moveFrom"):
-            state["skip"] -= 1
-        elif "wordprocessingml" in space:
-            state["text"] = False
-            if tag == "p":
-                data("\n", force=True)
-            elif tag == "tc":
-                data(" | ", force=True)
-
-    def data(text: str, force: bool = False) -> None:
-        if (state["text"] or force) and not state["skip"]:
-            out.add(text)
-
-    archive.parse("word/document.xml", out, start, end, data)
+    def relations(self, part: str) -> dict[str, str]:
+        """See ``wordtext.Source``."""
+        folder, _, name = part.rpartition("/")
+        entry = f"{folder}/_rels/{name}.rels".lstrip("/")
+        found = _Relations(by_type=not part)
+        if entry in self.names:
+            self.parse(entry, found)
+        return found.targets
 
 
-def _pptx(archive: _Archive, out: _Collector) -> None:
-    """Every paragraph of the slides, then of the notes."""
-    state = {"text": False}
+class _Relations:
+    """The sink of a part's relationships."""
 
-    def start(space: str, tag: str, attrs: dict[str, str]) -> None:
-        state["text"] = tag == "t" and "drawingml" in space
+    def __init__(self, by_type: bool) -> None:
+        self.targets: dict[str, str] = {}
+        self.by_type = by_type
 
-    def end(space: str, tag: str) -> None:
-        state["text"] = False
+    def start(self, space: str, tag: str, attrs: dict[str, str]) -> None:
+        """See ``wordtext.Sink``."""
+        if tag == "Relationship":
+            key = attrs.get("Type", "").rpartition("/")[2] if self.by_type else attrs.get("Id", "")
+            self.targets[key] = attrs.get("Target", "")
+
+    def end(self, space: str, tag: str) -> None:
+        """See ``wordtext.Sink``."""
+
+    def data(self, text: str) -> None:
+        """See ``wordtext.Sink``."""
+
+
+class _Paragraphs:
+    """The sink of a slide or of its notes: all paragraphs that hold text."""
+
+    def __init__(self, add: Callable[[str], None], left: Counter[str]) -> None:
+        self.add, self.left, self.text = add, left, False
+
+    def start(self, space: str, tag: str, attrs: dict[str, str]) -> None:
+        """See ``wordtext.Sink``."""
+        self.text = tag == "t" and "drawingml" in space
+        if tag == "oMath":
+            self.left["formula"] += 1
+
+    def end(self, space: str, tag: str) -> None:
+        """See ``wordtext.Sink``."""
+        self.text = False
         if tag == "p" and "drawingml" in space:
-            out.add("\n")
+            self.add("\n")
 
-    def data(text: str) -> None:
-        if state["text"]:
-            out.add(text)
-
-    for kind in ("slides/slide", "notesSlides/notesSlide"):
-        for name in archive.numbered(rf"ppt/{kind}(\d+)\.xml"):
-            archive.parse(name, out, start, end, data)
+    def data(self, text: str) -> None:
+        """See ``wordtext.Sink``."""
+        if self.text:
+            self.add(text)
 
 
-def _xlsx(archive: _Archive, out: _Collector) -> None:
-    """The cells in row order, one line per row; dates and percentages as the bare numbers they are stored as."""
-    strings = _shared_strings(archive, out)
-    cell: dict[str, str] = {}
-    row: list[str] = []
-    words: list[str] = []
+class _Length:
+    """The sink of a part that FastGPT does not read: how much text a reader would see in it."""
 
-    def start(space: str, tag: str, attrs: dict[str, str]) -> None:
-        if tag == "c":
-            cell["type"] = attrs.get("t", "n")
-            words.clear()
-        cell["in"] = tag
+    def __init__(self) -> None:
+        self.length, self.text = 0, False
 
-    def end(space: str, tag: str) -> None:
-        cell["in"] = ""
-        if tag == "row" and row:
-            out.add(" | ".join(row) + "\n")
-            row.clear()
-        elif tag == "c" and words:
-            value = "".join(words)
-            if cell["type"] == "s":
-                index = int(value)
-                value = strings[index] if index < len(strings) else ""
-            elif cell["type"] == "b":
-                value = "TRUE" if value == "1" else "FALSE"
-            row.append(" ".join(value.split()))
+    def start(self, space: str, tag: str, attrs: dict[str, str]) -> None:
+        """See ``wordtext.Sink``."""
+        self.text = tag in ("t", "v")
 
-    def data(text: str) -> None:
-        if cell.get("in") in ("v", "t"):
-            words.append(text)
+    def end(self, space: str, tag: str) -> None:
+        """See ``wordtext.Sink``."""
+        self.text = False
 
-    for name in archive.numbered(r"xl/worksheets/sheet(\d+)\.xml"):
-        archive.parse(name, out, start, end, data)
+    def data(self, text: str) -> None:
+        """See ``wordtext.Sink``."""
+        self.length += len(text) if self.text else 0
 
 
-def _shared_strings(archive: _Archive, out: _Collector) -> list[str]:
-    if "xl/sharedStrings.xml" not in archive.names:
-        return []
-    strings: list[str] = []
-    words: list[str] = []
-    state = {"text": False, "reading": False}  # reading: the pronunciation of East Asian words
-
-    def start(space: str, tag: str, attrs: dict[str, str]) -> None:
-        if tag == "rPh":
-            state["reading"] = True
-        state["text"] = tag == "t" and not state["reading"]
-
-    def end(space: str, tag: str) -> None:
-        state["text"] = False
-        if tag == "rPh":
-            state["reading"] = False
-        elif tag == "si":
-            strings.append("".join(words))
-            words.clear()
-
-    def data(text: str) -> None:
-        if state["text"]:
-            words.append(text)
-
-    archive.parse("xl/sharedStrings.xml", out, start, end, data)
-    return strings
+_UNREAD = {"chart": r"(?:ppt|xl)/charts/chart\d*\.xml", "SmartArt drawing": r"(?:ppt|xl)/diagrams/data\d*\.xml",
+           "sheet of comments": r"xl/(?:comments/)?comments?\d*\.xml"}  # fmt: skip
 
 
-def _pdf(source: str | bytes | IO[bytes], fmt: Format, parts: list[str], limit: int) -> str:
+def _unread(archive: _Archive, left: Counter[str]) -> int:
+    """Count the parts of slides and books that FastGPT does not read; returns the length of their texts."""
+    length = 0
+    for kind, pattern in _UNREAD.items():
+        for name in archive.names:
+            if re.fullmatch(pattern, name):
+                part = _Length()
+                archive.parse(name, part)
+                left[kind] += 1
+                length += part.length
+    return length
+
+
+def _pptx(archive: _Archive, add: Callable[[str], None], left: Counter[str]) -> int:
+    """Every paragraph of slides and notes, in the order in which they stand in the archive."""
+    for name in archive.names:
+        if re.fullmatch(r"ppt/(?:slides/slide|notesSlides/notesSlide)\d+\.xml", name):
+            archive.parse(name, _Paragraphs(add, left))
+    return _unread(archive, left)
+
+
+def _xlsx(archive: _Archive, add: Callable[[str], None], left: Counter[str]) -> int:
+    sheettext.read(archive, add, left)
+    return _unread(archive, left)
+
+
+def _pdf(source: str | bytes | IO[bytes], out: _Collector, left: Counter[str]) -> str:
     import pypdf
 
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)
-    out = _Collector(parts, limit)
     until = monotonic() + MAX_SECONDS
     handle = os.fsdecode(source) if isinstance(source, bytes) else source
     with pypdf.PdfReader(handle, strict=False) as reader:
         for number, page in enumerate(reader.pages):
             if number >= MAX_PAGES or out.full or monotonic() > until:
                 return f"only its first {number} pages are compared"
-            out.add(page.extract_text() + "\n")
+            out.add(_page(page, left) + "\n")
     return "only its beginning is compared" if out.full else ""
+
+
+def _page(page: Any, left: Counter[str]) -> str:
+    """Return the text of a page without what stands in the uppermost and lowest 5 %, as FastGPT leaves it out."""
+    box = page.cropbox
+    height = float(box.width if (page.rotation // 90) % 2 else box.height)
+    low, high = height * EDGE, height * (1 - EDGE)
+    edges: list[str] = []
+
+    def look(text: str, cm: list[float], tm: list[float], *_: object) -> None:
+        place = cm[1] * tm[4] + cm[3] * tm[5] + cm[5]
+        if text.strip() and not low < place < high:
+            edges.append(text.strip())
+
+    text: str = page.extract_text(visitor_text=look)
+    for edge in edges:
+        begin, _, rest = text.partition(edge) if edges.index(edge) * 2 < len(edges) else text.rpartition(edge)[::1]
+        if edge in text:
+            text = f"{begin}\n{rest}"
+            left["line at the edge of a page"] += 1
+    return text

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 
-from syncd.compare import Difference, compare
+from syncd import sheettext
+from syncd.compare import Comparison, Difference, examine
 from syncd.config import VerifyPolicy
 from syncd.convert import Outgoing
 from syncd.errors import Permanent
 from syncd.fastgpt.client import Client
-from syncd.formats import TEXT_FORMATS, format_of
+from syncd.formats import format_of
 from syncd.ledger import Ledger
-from syncd.models import CollectionId, Proof, Revision
+from syncd.models import CollectionId, Format, Proof, Revision
 from syncd.searching import ASK_AGAIN, Searcher
+
+_AT_ONCE = 30_000
+"""Characters up to which a text is compared at once; longer ones elsewhere, so that the event loop goes on (D7)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +29,12 @@ class Material:
 
     text: str | None
     weak: str
-    tolerant: bool = False  # the server's own extraction may order the text differently
+    fmt: Format = Format.MARKDOWN
+    remark: str = ""  # what FastGPT does not take over of it
     length: int | None = None  # characters of a text too large to be held whole
     sample: str = ""
+    compared: str | None = None  # ``text`` with the marks that only the comparison understands
+    whole: Callable[[], str | None] | None = None  # reads a text too large to be held
 
     @classmethod
     def of(cls, outgoing: Outgoing, path: str, mode: str) -> Material:
@@ -35,11 +44,14 @@ class Material:
                 None, "in mode qa the server stores questions and answers of its own", sample=outgoing.text or ""
             )
         return cls(
-            text=outgoing.text,
+            text=outgoing.text and sheettext.plain(outgoing.text),
             weak=outgoing.weak,
-            tolerant=format_of(path) not in TEXT_FORMATS,
+            fmt=format_of(path) or Format.MARKDOWN,
+            remark=outgoing.remark,
             length=outgoing.text_length,
             sample=outgoing.sample,
+            compared=outgoing.text,
+            whole=outgoing.whole,
         )
 
 
@@ -50,50 +62,70 @@ class Prover:
         client: the API client (its search tests go through one rate limiter).
         ledger: knows which other collections serve.
         shared: other shards, with ledgers of their own, feed the same datasets.
+        run: runs blocking work elsewhere (``asyncio.to_thread``).
     """
 
     def __init__(
-        self, client: Client, ledger: Ledger, rng: random.Random | None = None, *, shared: bool = False
+        self,
+        client: Client,
+        ledger: Ledger,
+        rng: random.Random | None = None,
+        *,
+        shared: bool = False,
+        run: Callable[..., Awaitable[Any]] = asyncio.to_thread,
     ) -> None:
         self._client = client
         self._searcher = Searcher(client, ledger, rng or random.Random(0), shared)  # noqa: S311 - no secret
+        self._run = run
+        self._large = asyncio.Lock()  # one text at a time is held that is too large to be held
 
-    async def compare(self, collection_id: CollectionId, material: Material) -> str:
-        """Compare the server's chunks with what was sent; returns why the comparison is weak, or "".
+    async def compare(self, collection_id: CollectionId, material: Material) -> Comparison:
+        """Compare the server's chunks with what was sent; returns why that is weak, and what FastGPT leaves out.
 
         Raises:
             Permanent: ``encoding-lost`` or ``content-differs``, after reading again for 30 s.
+            ChangedWhileReading: a large text that is read anew is not what was sent any more.
         """
-        difference = await self._difference(collection_id, material)
+        found = await self._examine(collection_id, material)
         for pause in ASK_AGAIN:
-            if difference is None:
-                return material.weak
+            if found.difference is None:
+                break
             await asyncio.sleep(pause)
-            difference = await self._difference(collection_id, material)
-        if difference is None:
-            return material.weak
+            found = await self._examine(collection_id, material)
+        if found.difference is None:
+            # Half of the message would do; but what is weak in several ways says all of them.
+            weak = "; ".join(filter(None, (material.weak, found.weak)))
+            return Comparison(None, weak, "; ".join(filter(None, (material.remark, found.remark))))
         raise Permanent(
-            difference.kind,
-            f"the server holds something else than the file: {difference.message}",
+            found.difference.kind,
+            f"the server holds something else than the file: {found.difference.message}",
             hint="the old version, if there is one, goes on serving; look at the file's encoding, then `syncd retry`",
         )
 
-    async def _difference(self, collection_id: CollectionId, material: Material) -> Difference | None:
-        if material.text is not None:
-            chunks = await self._client.chunks(collection_id)
-            return compare(material.text, chunks, tolerant=material.tolerant)
-        if material.length is not None:
-            detail = await self._client.collection(collection_id)
-            stored = detail.raw_text_length
-            if stored is not None and abs(stored - material.length) > 0.01 * material.length + 2:
-                return Difference(
-                    kind="content-differs",
-                    message=f"{stored} characters instead of {material.length}",
-                    lost_characters=max(material.length - stored, 0),
-                    lost_run="",
-                    lost_non_ascii_percent=0.0,
-                )
-        return None
+    async def _examine(self, collection_id: CollectionId, material: Material) -> Comparison:
+        text = material.text if material.compared is None else material.compared
+        if text is None and material.whole is not None:
+            async with self._large:
+                return await self._with(collection_id, material, await self._run(material.whole))
+        if text is not None:
+            return await self._with(collection_id, material, text)
+        if material.length is None:
+            return Comparison(None)
+        stored = (await self._client.collection(collection_id)).raw_text_length
+        if stored is None or stored == material.length:
+            return Comparison(None)
+        message = f"{stored} characters instead of {material.length}"
+        return Comparison(Difference("content-differs", message, max(material.length - stored, 0), "", 0.0))
+
+    async def _with(self, collection_id: CollectionId, material: Material, text: str | None) -> Comparison:
+        if text is None:
+            return Comparison(None, "no text is to be seen in it")
+        chunks = await self._client.chunks(collection_id)
+        partial = bool(material.weak)
+        if len(text) <= _AT_ONCE and sum(map(len, chunks)) <= 3 * _AT_ONCE:
+            return examine(text, chunks, material.fmt, partial=partial)
+        found: Comparison = await self._run(examine, text, chunks, material.fmt, partial=partial)
+        return found
 
     async def search(self, revision: Revision, policy: VerifyPolicy, material: Material, weak: str) -> Proof:
         """Run the probes of one visible revision.

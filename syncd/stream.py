@@ -84,6 +84,20 @@ class Body:
             raise changed(self._path)
         self._digest = digest.hexdigest()
 
+    def text(self) -> str:
+        """Return the text of a large text file as a whole, without its mark.
+
+        Raises:
+            ChangedWhileReading: the bytes are not those that were planned.
+            OSError: the file cannot be read any more.
+        """
+        assert isinstance(self._plan, TextPlan)  # noqa: S101 - a text's body has one
+        digest = hashlib.sha256()
+        whole = "".join(text for text, _ in _text(self._disk, self._plan, digest))
+        if digest.hexdigest() != self._sha256:
+            raise changed(self._path)
+        return whole
+
     def verify(self) -> None:
         """Raise ``ChangedWhileReading`` unless the bytes that were sent last are those that were planned."""
         if self.whole is None and self._digest != self._sha256:

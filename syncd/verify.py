@@ -18,11 +18,11 @@ from syncd.decisions import locate
 from syncd.engine import Engine
 from syncd.errors import EXIT_OK, EXIT_UNPROVEN, ServerError, UsageError
 from syncd.flipping import reproved
-from syncd.formats import TEXT_FORMATS, format_of
+from syncd.formats import format_of
 from syncd.gate import Gate
 from syncd.ledger import entries, moves, records
 from syncd.logs import get_logger
-from syncd.models import DocumentKey, LedgerEntry, Proof, Revision
+from syncd.models import DocumentKey, Format, LedgerEntry, Proof, Revision
 from syncd.prove import Material
 from syncd.searching import LIMIT
 
@@ -247,7 +247,7 @@ def _material(state: SourceState, entry: LedgerEntry) -> tuple[Material, str]:
         return Material(None, "the file is not there any more"), ""
     if state.config.training.mode == "qa":
         return Material(None, "mode qa", sample=text or ""), text or ""
-    return Material(text, weak, tolerant=format_of(entry.key.path) not in TEXT_FORMATS), text or ""
+    return Material(text, weak, format_of(entry.key.path) or Format.MARKDOWN), text or ""
 
 
 def _questions(state: SourceState, key: DocumentKey, text: str) -> tuple[list[golden.Question], list[str]]:

@@ -61,6 +61,7 @@ def document(row: dict[str, Any]) -> dict[str, Any]:
         "error": _error(row),
         "serving": serving,
         "weak": row["weak"] or None,
+        "remark": row["remark"] or None,
         "note": row["note_reason"] or None,
         "next_try_at": iso(row["next_try_at"]),
     }
@@ -84,7 +85,7 @@ def report(rows: list[dict[str, Any]], *, synchronised: bool) -> Report:
     def remark(row: dict[str, Any], shown: dict[str, Any]) -> str:
         if shown["error"] is not None:
             return f"{shown['error']['code']}: {shown['error']['message']}"
-        return row["note_reason"] or (f"weak proof: {row['weak']}" if row["weak"] else "")
+        return row["note_reason"] or (f"weak proof: {row['weak']}" if row["weak"] else row["remark"])
 
     several = len({row["source"] for row in rows}) > 1
     table = Table(

@@ -228,7 +228,7 @@ DOCUMENT_LIST = f"""
         s.verified_at as verified_at, d.attempts + d.setbacks as attempts, d.size as size,
         d.quarantine as quarantine, d.quarantine_message as quarantine_message,
         d.last_error_code as last_error_code, d.last_error as last_error, d.next_try_at as next_try_at,
-        d.note_reason as note_reason, coalesce(s.weak, '') as weak,
+        d.note_reason as note_reason, coalesce(s.weak, '') as weak, coalesce(s.remark, '') as remark,
         s.collection_id as serving_collection_id, s.sha256 as serving_sha256, d.gone as gone
     from documents d
     left join sources o on o.name = d.source

@@ -296,6 +296,8 @@ alter table revisions add column sent_as integer not null default 1;
 alter table revisions add column resend_at real;
 create index revisions_resend on revisions (resend_at) where resend_at is not null;
 create index revisions_older on revisions (document) where state = 'verified' and sent_as < 2;
+-- what FastGPT does not take over of the document: "2 formulas are not taken over by FastGPT"
+alter table revisions add column remark text not null default '';
 -- JSON list of the collections that search gave instead, best first
 alter table probe_results add column instead text not null default '';
 -- why the source could not be served when it was last looked at; '' when it could

@@ -9,13 +9,16 @@ from syncd.ledger.moves.common import event, exactly_one, look_later, wake_share
 from syncd.models import Content, Problem, Proof, Revision
 
 
-def begin_flip(conn: sqlite3.Connection, revision: Revision, weak: str) -> None:
-    """Intent: the content was compared and equals (``weak`` says how far); show the new one, hide the old one."""
+def begin_flip(conn: sqlite3.Connection, revision: Revision, weak: str, remark: str = "") -> None:
+    """Intent: the content was compared and equals (``weak`` says how far); show the new one, hide the old one.
+
+    ``remark``: what FastGPT does not take over of the document.
+    """
     exactly_one(
         conn.execute(
-            "update revisions set state = 'proving', flip = 'forward', visible = 1, weak = ?"
+            "update revisions set state = 'proving', flip = 'forward', visible = 1, weak = ?, remark = ?"
             " where id = ? and state = 'indexing'",
-            (weak, revision.id),
+            (weak, remark, revision.id),
         ),
         "begin flip",
     )
@@ -106,7 +109,15 @@ def verify(conn: sqlite3.Connection, revision: Revision, proof: Proof, now: floa
         " where id = ?",
         (revision.content.sha256, revision.content.settings, revision.document_id),
     )
-    event(conn, revision.document_id, now, "verified", revision.id, proof.weak and f"weak: {proof.weak}")
+    remark: str = conn.execute("select remark from revisions where id = ?", (revision.id,)).fetchone()[0]
+    event(
+        conn,
+        revision.document_id,
+        now,
+        "verified",
+        revision.id,
+        "; ".join(filter(None, (proof.weak and f"weak: {proof.weak}", remark))),
+    )
 
 
 def record_proof(conn: sqlite3.Connection, revision: Revision, proof: Proof, now: float) -> None:
