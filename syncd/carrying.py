@@ -18,7 +18,8 @@ from syncd.observe import Observation
 from syncd.passing import PassState
 
 _LEAVES_ROOM = ("moved", "deleted")  # after these a folder on the server may be empty
-IN_FLIGHT = 48  # documents under way at once; most of them wait for their training
+IN_FLIGHT = 64  # documents on their way to the server or in training at once
+AT_ALL = 2000  # with those that wait for search tests, which may be limited while uploads are not
 
 
 @dataclass(slots=True)
@@ -62,7 +63,7 @@ class Carrier:
         for key in {w.key for w in plan.waiting if w.until is not None}:
             by_key.setdefault(key, [])
         follow = self.follower.follow
-        await self._in_parallel([lambda k=k, a=a: follow(k, a, snapshots.get(k)) for k, a in by_key.items()])  # type: ignore[misc]
+        await self._in_parallel({k: lambda k=k, a=a: follow(k, a, snapshots.get(k)) for k, a in by_key.items()})  # type: ignore[misc]
         late = {name for name in {a.key.source for a in last if isinstance(a, Retire)} if await others(name)}
         closed = [
             a
@@ -73,31 +74,37 @@ class Carrier:
         for_good: dict[DocumentKey, list[AnyAction]] = {}
         for action in closed:
             for_good.setdefault(action.key, []).append(action)
-        await self._in_parallel([lambda k=k, a=a: self._for_good(k, a) for k, a in for_good.items()])  # type: ignore[misc]
+        await self._in_parallel({k: lambda k=k, a=a: self._for_good(k, a) for k, a in for_good.items()})  # type: ignore[misc]
 
-    async def _in_parallel(self, works: list[Callable[[], Awaitable[None]]]) -> None:
-        """Run all, ``IN_FLIGHT`` at a time; a failure stops the others at their next safe point and is raised."""
-        queue = iter(works)
+    async def _in_parallel(self, works: dict[DocumentKey, Callable[[], Awaitable[None]]]) -> None:
+        """Run all, ``IN_FLIGHT`` at a time; a failure stops the others at their next safe point and is raised.
+
+        Whoever is only searched for leaves its place to the next one.
+        """
         failures: list[BaseException] = []
         stopping = self.tools.stopping
+        places = _Places()
 
-        async def worker() -> None:
-            for work in queue:
-                if stopping.is_set():
-                    return
-                try:
-                    await work()
-                except asyncio.CancelledError:
-                    raise
-                except Exception as error:
-                    failures.append(error)
-                    stopping.set()
-                    return
+        async def carry(key: DocumentKey, work: Callable[[], Awaitable[None]]) -> None:
+            try:
+                await work()
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:
+                failures.append(error)
+                stopping.set()
+            finally:
+                places.end(key)
 
+        self.follower.proving = places.leave
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(min(IN_FLIGHT, len(works))):
-                    group.create_task(worker())
+                for key, work in works.items():
+                    await places.enter(key)
+                    if stopping.is_set():
+                        places.end(key)
+                        break
+                    group.create_task(carry(key, work))
         except BaseExceptionGroup as grouped:
             raise grouped.exceptions[0] from None
         if failures:
@@ -172,3 +179,29 @@ class Carrier:
 
 def _is_last(action: AnyAction) -> bool:
     return isinstance(action, Delete) or (isinstance(action, Retire) and action.vanished)
+
+
+class _Places:
+    """Room for so many documents at once."""
+
+    def __init__(self) -> None:
+        self._way = asyncio.Semaphore(IN_FLIGHT)
+        self._all = asyncio.Semaphore(AT_ALL)
+        self._inside: set[DocumentKey] = set()
+
+    async def enter(self, key: DocumentKey) -> None:
+        """Wait for a place."""
+        await self._all.acquire()
+        await self._way.acquire()
+        self._inside.add(key)
+
+    def leave(self, key: DocumentKey) -> None:
+        """Nothing but its searches is left to do of a document."""
+        if key in self._inside:
+            self._inside.discard(key)
+            self._way.release()
+
+    def end(self, key: DocumentKey) -> None:
+        """Nothing is left to do."""
+        self.leave(key)
+        self._all.release()

@@ -20,6 +20,8 @@ class _Claim:
     number: int
     content: Content | None  # what the disk says of it, as the owner saw it; None: its file is gone
     vanished: bool
+    begun: bool  # its work was begun: nobody else may take it over
+    former: list[object] = field(default_factory=list)  # passes that had it before their turn for it came
     newer: asyncio.Event = field(default_factory=asyncio.Event)  # the disk says something newer of it
     freed: asyncio.Event = field(default_factory=asyncio.Event)
     left: str = ""  # why the work on it did not come to its end
@@ -36,6 +38,7 @@ class Claims:
     freed: Callable[[DocumentKey], None] = lambda _key: None
     _held: dict[DocumentKey, _Claim] = field(default_factory=dict)
     _first: dict[object, int] = field(default_factory=dict)  # pass -> number of the first claim after it began
+    _left: dict[object, str] = field(default_factory=dict)  # pass -> why work that was taken over came to nothing
     _count: int = 0
 
     def __len__(self) -> int:
@@ -49,28 +52,54 @@ class Claims:
         """A pass begins: what others hold now is earlier than what it does."""
         self._first[owner] = self._count
 
-    def take(self, key: DocumentKey, owner: object, content: Content | None, *, vanished: bool = False) -> bool:
+    def take(
+        self,
+        key: DocumentKey,
+        owner: object,
+        content: Content | None,
+        *,
+        vanished: bool = False,
+        begun: bool = False,
+    ) -> bool:
         """Claim a document; False when another pass holds it.
 
-        If that one saw other content, it hears of it and stops at its next safe point.
+        If that one saw other content, it hears of it and stops at its next safe point. If its turn for the document
+        has not come yet, it loses the document: what was just saved does not wait for a long queue.
 
         Args:
             key: the document.
             owner: the pass.
             content: what the disk says of it; ``None`` when its file is gone.
             vanished: nothing of it is waited for before other vanished files may go.
+            begun: it is worked on from now on, and cannot be taken over.
         """
         held = self._held.get(key)
         if held is None:
-            self._held[key] = _Claim(owner, self._count, content, vanished)
+            self._held[key] = _Claim(owner, self._count, content, vanished, begun or vanished)
             self._count += 1
             return True
         if held.owner is owner:
             held.content, held.vanished = content, vanished
+            held.begun = held.begun or begun or vanished
             return True
         if held.content != content:
+            if content is not None and not held.begun and not begun and not vanished:
+                self._take_over(held, owner, content)
+                return True
             held.newer.set()
         return False
+
+    def _take_over(self, held: _Claim, owner: object, content: Content | None) -> None:
+        held.former.append(held.owner)
+        held.owner, held.content = owner, content
+
+    def start(self, key: DocumentKey, owner: object) -> bool:
+        """Begin the work on a document that was claimed; False when another pass has taken it over."""
+        held = self._held.get(key)
+        if held is None or held.owner is not owner:
+            return False
+        held.begun = True
+        return True
 
     def hold(self, key: DocumentKey, owner: object) -> bool:
         """Claim a document for work that can wait as well; False when another pass holds it, which hears nothing."""
@@ -79,8 +108,12 @@ class Claims:
 
     async def wrest(self, key: DocumentKey, owner: object) -> None:
         """Claim a document for a person's decision: whoever works on it stops at its next safe point."""
-        while not self.take(key, owner, None):
+        while not self.take(key, owner, None, begun=True):
             held = self._held[key]
+            if not held.begun:
+                self._take_over(held, owner, None)
+                held.begun = True
+                return
             held.newer.set()
             await held.freed.wait()
 
@@ -96,6 +129,8 @@ class Claims:
             return
         del self._held[key]
         held.left = left
+        if left:
+            self._left.update(dict.fromkeys((one for one in held.former if one in self._first), left))
         held.freed.set()
         if held.newer.is_set():
             self.freed(key)
@@ -110,6 +145,7 @@ class Claims:
         for key in [key for key, held in self._held.items() if held.owner is owner]:
             self.free(key, owner, "its pass ended")
         self._first.pop(owner, None)
+        self._left.pop(owner, None)
 
     async def settled(self, owner: object, source: str, refused: Collection[DocumentKey]) -> tuple[int, str]:
         """Wait for what other passes began in a source before this one did, and for what they refused it.
@@ -124,8 +160,9 @@ class Claims:
             if key.source == source
             and held.owner is not owner
             and not held.vanished
-            and (held.number < first or key in refused)
+            and (held.number < first or key in refused or owner in held.former)
         ]
         for claim in claims:
             await claim.freed.wait()
-        return len(claims), next((claim.left for claim in claims if claim.left), "")
+        left = next((claim.left for claim in claims if claim.left), "")
+        return len(claims), left or self._left.get(owner, "")

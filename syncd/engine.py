@@ -31,7 +31,7 @@ from syncd.progress import Progress
 from syncd.prove import Prover
 from syncd.training import TrainingWatch
 from syncd.witness import Witness
-from syncd.work import Uploads, source_state
+from syncd.work import source_state
 
 __all__ = ["Engine", "Outcome"]
 
@@ -77,7 +77,8 @@ class Engine:
         self._training = TrainingWatch(client, config.fastgpt.training_timeout)
         self._learnt = ledger.meta(_LEARNT)
         self._training.restore(_parsed(self._learnt))
-        self.progress.waits_for = lambda: self._training.waits_for
+        self.progress.waits_for = self._waits_for
+        client.searches.on_refusal = lambda pause: log.warning("search.limited", pause=round(pause, 1))
         folders = Folders(client, ledger, shared=config.shard is not None)
         self._tools = Tools(
             client=client,
@@ -86,7 +87,7 @@ class Engine:
             training=self._training,
             prover=Prover(client, ledger, shared=config.shard is not None, run=run),
             sources=self.sources,
-            uploads=Uploads(config.fastgpt.uploads),
+            uploads=client.uploads,
             now=now,
             run=run,
             progress=self.progress,
@@ -114,6 +115,7 @@ class Engine:
         """Stop the passes that run at their next safe point; later ones are not concerned."""
         for one in self._shared.live:
             one.stopping.set()
+        self.client.give_up_searches()
 
     @property
     def stopping(self) -> bool:
@@ -195,6 +197,7 @@ class Engine:
         if self._asked:
             one.stopping.set()
         self._resting.clear()
+        self.client.search_patience = 0.0 if self._asked else gate.patience
         try:
             outcome = await one.run(limit)
             await self._keep_learnt()
@@ -314,6 +317,11 @@ class Engine:
         return counts
 
     # ------------------------------------------------------------ the server
+
+    def _waits_for(self) -> str:
+        limited = self.client.searches.refused_for()
+        search = f"the server has limited search tests for {limited:.0f} s; uploads go on" if limited else ""
+        return "; ".join(filter(None, (self._training.waits_for, search)))
 
     async def _look_at_server(self, refused: bool) -> None:
         if refused:

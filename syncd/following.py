@@ -54,9 +54,13 @@ class Follower:
     state: PassState
     blame: Blame
     exists: Callable[[DocumentKey], bool]
+    proving: Callable[[DocumentKey], None] = lambda _key: None  # told when a document has only its searches before it
 
     async def follow(self, key: DocumentKey, planned: list[AnyAction], snapshot: FileSnapshot | None) -> None:
         """Take one document as far as it goes in this pass."""
+        if not self.tools.claims.start(key, self.tools.owner):
+            self.tools.progress.documents_done += 1
+            return  # it was saved again meanwhile, and another pass has taken it over
         try:
             await self._follow(key, planned, snapshot)
         finally:
@@ -147,6 +151,7 @@ class Follower:
             case Resume():
                 await applier.resume(step, snapshot)
             case Prove():
+                self.proving(step.key)
                 await applier.prove(step, entry, snapshot)
             case Restore():
                 if snapshot is not None and not self.exists(step.key):

@@ -57,6 +57,11 @@ class Gate:
         self._good_then: Mapping[str, int] = {}
         self._waiter: asyncio.Task[None] | None = None
 
+    @property
+    def patience(self) -> float | None:
+        """Seconds of uninterrupted trouble after which it gives up; ``None`` is for ever."""
+        return self._patience
+
     async def wait(self, trouble: ServerError) -> None:
         """Return when the server works again.
 
@@ -109,7 +114,8 @@ class Gate:
             self._say(trouble)
         while True:
             asked = trouble.retry_after if isinstance(trouble, RateLimited) else None
-            pause = max(pause, asked or 0.0)
+            # Whatever the server asks for: one look is no haste, and a wrong date must not stop work for a day.
+            pause = max(pause, min(asked or 0.0, LONGEST_PAUSE))
             if self._patience is not None:
                 left = began + self._patience - loop.time()
                 if left <= 0 or (asked or 0.0) > left:

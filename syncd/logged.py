@@ -35,6 +35,7 @@ EVENTS: Mapping[str, str] = {
     "watch.overflow": "the kernel lost events; the source is looked at as a whole",
     "source.trouble": "a source cannot be served, the others are",
     "server.trouble": "FastGPT cannot be used; all remote work waits",
+    "search.limited": "FastGPT refuses search tests for haste; they wait, uploads go on",
     "server.hiccup": "requests fail though FastGPT answers when it is looked at; they are tried again",
     "server.back": "it can be used again",
     "pass.done": "a pass that did something: what, and in how many seconds",

@@ -18,6 +18,7 @@ from syncd.audit import Auditor
 from syncd.blaming import Blame
 from syncd.carrying import Carrier
 from syncd.errors import EXIT_UNPROVEN
+from syncd.fastgpt.limiter import urgent
 from syncd.following import Follower
 from syncd.gate import Gate
 from syncd.logs import get_logger
@@ -31,6 +32,7 @@ from syncd.progress import Progress
 log = get_logger(__name__)
 
 _MOST_ROUNDS = 200
+_FRESH = 50  # so few saved files go before everybody else's queue
 
 
 @dataclass(slots=True)
@@ -128,6 +130,7 @@ class Pass:
             LedgerError: the ledger cannot be used any more.
         """
         loop = asyncio.get_running_loop()
+        urgent.set(0 < sum(map(len, self._paths.values())) <= _FRESH)
         timer = None if limit is None else loop.call_later(max(limit, 0.0), self._time_is_up)
         self._shared.live.append(self)
         self._tools.claims.begin(self)
@@ -261,16 +264,24 @@ class Pass:
 
     def _claim(self, action: AnyAction, snapshots: Mapping[DocumentKey, FileSnapshot]) -> bool:
         vanished = isinstance(action, Retire) and action.vanished
+        moves = isinstance(action, Move)
         if isinstance(action, Move) and action.origin != action.key:
             origin = self._take(action.origin, snapshots, vanished=True)
             if not origin:
                 return False
-        return self._take(action.key, snapshots, vanished=vanished)
+        return self._take(action.key, snapshots, vanished=vanished, begun=moves)
 
-    def _take(self, key: DocumentKey, snapshots: Mapping[DocumentKey, FileSnapshot], *, vanished: bool = False) -> bool:
+    def _take(
+        self,
+        key: DocumentKey,
+        snapshots: Mapping[DocumentKey, FileSnapshot],
+        *,
+        vanished: bool = False,
+        begun: bool = False,
+    ) -> bool:
         snapshot = snapshots.get(key)
         content = None if snapshot is None else snapshot.content
-        taken = self._tools.claims.take(key, self, content, vanished=vanished)
+        taken = self._tools.claims.take(key, self, content, vanished=vanished, begun=begun)
         if not taken:
             self._refused.add(key)
         return taken

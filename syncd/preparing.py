@@ -12,11 +12,12 @@ from syncd.audit import Auditor, Survey
 from syncd.datasets import bind
 from syncd.errors import SourceError, Stuck
 from syncd.fastgpt.client import Client
+from syncd.fastgpt.limiter import Turns
 from syncd.ledger import Ledger, remote
 from syncd.ledger.moves import StaleMove
 from syncd.logs import get_logger
 from syncd.passing import PassState
-from syncd.work import SourceState, Uploads
+from syncd.work import SourceState
 
 log = get_logger(__name__)
 
@@ -51,7 +52,7 @@ class Preparer:
     state: PassState
     patiently: Callable[[Callable[[], Awaitable[Any]]], Awaitable[Any]]
     known: Known
-    uploads: Uploads
+    uploads: Turns
     adopted: Callable[[set[str]], None]
 
     def survey_due(self) -> bool:

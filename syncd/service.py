@@ -12,6 +12,7 @@ from syncd.config import Config
 from syncd.config.kept import keep
 from syncd.engine import Engine
 from syncd.fastgpt.client import Client
+from syncd.fastgpt.session import SEARCHES
 from syncd.ledger import Ledger, requests
 from syncd.progress import Progress
 
@@ -24,7 +25,8 @@ def make_client(config: Config) -> Client:
         server.api_key.reveal(),
         timeout=server.timeout,
         upload_timeout=server.upload_timeout,
-        connections=server.uploads + 8,
+        connections=server.uploads + SEARCHES + 8,
+        uploads=server.uploads,
         search_tests_per_second=server.search_tests_per_second,
         ca_file=server.ca_file,
         user_agent=f"syncd/{__version__}",

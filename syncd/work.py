@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
 import os
 import posixpath
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -17,6 +16,7 @@ from syncd.config import Config, Source
 from syncd.convert import ChangedWhileReading, Outgoing, prepare
 from syncd.errors import OutcomeUnknown, Permanent, SyncdError, Unavailable
 from syncd.fastgpt.client import Client
+from syncd.fastgpt.limiter import Turns
 from syncd.folders import Folders
 from syncd.ledger import Ledger, moves
 from syncd.models import CollectionId, DocumentKey, FileSnapshot, Problem, Revision
@@ -107,27 +107,6 @@ def source_state(source: Source, config: Config) -> SourceState:
     )
 
 
-class Uploads(asyncio.Semaphore):
-    """At most ``limit`` uploads at a time."""
-
-    def __init__(self, limit: int) -> None:
-        super().__init__(limit)
-        self._limit = limit
-
-    @contextlib.asynccontextmanager
-    async def none(self) -> AsyncIterator[None]:
-        """While inside, nothing is sent; for one caller at a time."""
-        held = 0
-        try:
-            while held < self._limit:
-                await self.acquire()
-                held += 1
-            yield
-        finally:
-            for _ in range(held):
-                self.release()
-
-
 @dataclass(slots=True)
 class Tools:
     """Everything an action needs.
@@ -148,7 +127,7 @@ class Tools:
     training: TrainingWatch
     prover: Prover
     sources: dict[str, SourceState]
-    uploads: Uploads
+    uploads: Turns
     now: Callable[[], float]
     run: Callable[..., Awaitable[Any]]
     progress: Progress

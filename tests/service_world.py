@@ -369,6 +369,7 @@ class ServiceWorld(World):
                 config.fastgpt.api_key.reveal(),
                 timeout=config.fastgpt.timeout,
                 upload_timeout=config.fastgpt.upload_timeout,
+                uploads=config.fastgpt.uploads,
                 search_tests_per_second=config.fastgpt.search_tests_per_second,
                 transport=_Slow(self),
             ) as client:

@@ -115,8 +115,8 @@ def test_search_tests_keep_their_rate_and_pause_after_429() -> None:
 
     times = run(main())
     assert times[:3] == pytest.approx([0, 0.5, 1.0])
-    assert times[3] >= 21
-    assert times[5] >= times[4] + 5
+    assert times[3] >= 16  # at most 15 s, whatever is asked for (design 13)
+    assert times[5] >= times[4] + 1
 
 
 # ------------------------------------------------------------ the rest

@@ -170,6 +170,7 @@ class World:
                 config.fastgpt.api_key.reveal(),
                 timeout=config.fastgpt.timeout,
                 upload_timeout=config.fastgpt.upload_timeout,
+                uploads=config.fastgpt.uploads,
                 search_tests_per_second=config.fastgpt.search_tests_per_second,
                 transport=Transport(app=self.emulator.asgi, between=self.between),
             ) as client:

@@ -48,7 +48,7 @@ def _summary(config: Config) -> Any:
         ("server", server.base_url),
         ("key from", server.api_key_origin),
         ("time-outs", f"{format_duration(server.timeout)}, uploads {format_duration(server.upload_timeout)}"),
-        ("at once", f"{server.uploads} uploads, {server.search_tests_per_second:g} search tests a second"),
+        ("at most", f"{server.uploads} uploads at once, {server.search_tests_per_second:g} search tests a second"),
         ("ledger", str(config.ledger.path)),
         ("space", config.ledger.space or "(none; `[ledger] space` names one)"),
     ]

@@ -61,8 +61,8 @@ class FastGPT:
     api_key_origin: str  # where the key came from, in words; never the key
     timeout: float = 30.0
     upload_timeout: float = 600.0
-    uploads: int = 4
-    search_tests_per_second: float = 5.0
+    uploads: int = 32  # at most; how many is learnt from the server
+    search_tests_per_second: float = 1000.0  # at most; how many is learnt as well
     training_timeout: float = 7200.0
     ca_file: Path | None = None
     max_attempts: int = 5

@@ -6,6 +6,8 @@ try again is the engine's decision. A lost answer to a call that makes something
 
 from __future__ import annotations
 
+import asyncio
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -22,7 +24,6 @@ from .transport import Body
 
 _OLD_PAGE = 30  # rows: the cap of collection/list, and of data/v2/list to this day (observed fact 13)
 _WALKS = 4  # passes over a folder whose total keeps drifting
-_PAUSE = 5.0  # seconds without search tests after a 429 that names no time
 
 
 class Client(About):
@@ -179,9 +180,19 @@ class Client(About):
         else:
             content = around.blocks(body, size, self._threads())
         headers = [*self._headers, (b"content-type", around.content_type)]
-        with about(to.UPLOAD):
-            answer = await self._transport.exchange(to.UPLOAD, headers, content, total, bound=self._upload_timeout)
-        return CollectionId(self._identifier(to.UPLOAD, self._data(to.UPLOAD, answer), "collectionId"))
+        began = asyncio.get_running_loop().time()
+        try:
+            with about(to.UPLOAD):
+                answer = await self._transport.exchange(to.UPLOAD, headers, content, total, bound=self._upload_timeout)
+            made = CollectionId(self._identifier(to.UPLOAD, self._data(to.UPLOAD, answer), "collectionId"))
+        except errors.RateLimited as error:
+            self.uploads.refused(began, error.retry_after)
+            raise
+        except (errors.Unavailable, errors.OutcomeUnknown):
+            self.uploads.failed(began)
+            raise
+        self.uploads.answered(answer.seconds, total)
+        return made
 
     async def update(
         self,
@@ -255,7 +266,8 @@ class Client(About):
     ) -> list[Hit]:
         """What FastGPT's retrieval finds for a text, best first.
 
-        Waits its turn in the rate limiter; a refusal for haste pauses all search tests of this client.
+        Waits its turn; a refusal for haste pauses all search tests of this client, and nothing else. It is repeated
+        by itself, until nothing but refusals came for ``search_patience`` seconds.
 
         Args:
             limit: tokens, not hits; the first hit always comes (fastgpt-api.md 2.8).
@@ -263,6 +275,7 @@ class Client(About):
 
         Raises:
             ValueError: the text is blank, which the server would refuse.
+            RateLimited: the patience is over.
         """
         if not text.strip():
             raise ValueError("a search test needs a text")
@@ -275,12 +288,38 @@ class Client(About):
             "usingReRank": False,
             "datasetSearchUsingExtensionQuery": False,  # on by default up to 4.8.20; costs a model call
         }
-        await self._limiter.acquire()
+        while True:
+            async with self.searches:
+                if (found := await self._search(body)) is not None:
+                    return found
+
+    async def _search(self, body: object) -> list[Hit] | None:
+        """One try; ``None`` when the server limits search tests and there is patience left."""
+        began = asyncio.get_running_loop().time()
         try:
-            return wire.hits("search", await self._call(to.SEARCH, body))
+            answer = await self._ask(to.SEARCH, body)
+            found = wire.hits("search", self._data(to.SEARCH, answer))
         except errors.RateLimited as error:
-            self._limiter.penalise(_PAUSE if error.retry_after is None else error.retry_after)
+            pause = self.searches.refused(began, error.retry_after)
+            lasts = self.searches.refused_for() + max(error.retry_after or 0.0, pause)
+            if self.search_patience is not None and lasts > self.search_patience:
+                if self.search_patience:
+                    error.retry_after = math.inf  # to wait for it was tried
+                raise
+            return None
+        except errors.Unavailable:
+            self.searches.failed(began)
             raise
+        self.searches.answered(answer.seconds)
+        return found
+
+    def give_up_searches(self) -> None:
+        """While the server limits search tests: end those that wait, since somebody asked to stop."""
+        self.search_patience = 0.0
+        if self.searches.refused_for():
+            self.searches.abandon(
+                errors.RateLimited("the server limits search tests", hint="they go on in the next run")
+            )
 
 
 def _both(dataset_id: str, collection_id: str) -> dict[str, str]:

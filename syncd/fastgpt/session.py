@@ -18,9 +18,12 @@ from syncd import __version__, errors
 from . import wire
 from .endpoints import Endpoint
 from .envelope import decode
-from .limiter import RateLimiter
+from .limiter import Turns
 from .models import Stats
 from .transport import Answer, Headers, Transport
+
+UNLIMITED = 1000.0  # search tests a second: the default of the configuration, which limits nothing
+SEARCHES = 32  # search tests at once, however quick the server is
 
 
 class Session:
@@ -32,7 +35,9 @@ class Session:
         timeout: seconds that any request may take in all, uploads excepted.
         upload_timeout: the same for uploads.
         connections: requests at once.
-        search_tests_per_second: the rate of search tests, which share limits with real users.
+        uploads: of them, uploads at most; fewer as the server shows.
+        search_tests_per_second: the most search tests, which share limits with real users; ``UNLIMITED`` and more is
+            as many as the server likes.
         ca_file: further certificates to trust.
         transport: an ``httpx.AsyncBaseTransport`` that carries every request instead of the network.
         user_agent: names this program in the server's log.
@@ -51,6 +56,7 @@ class Session:
         timeout: float = 30,
         upload_timeout: float = 600,
         connections: int = 8,
+        uploads: int = 4,
         search_tests_per_second: float = 5,
         ca_file: Path | None = None,
         transport: object | None = None,
@@ -72,7 +78,9 @@ class Session:
         self._upload_timeout = float(upload_timeout)
         self._transport = Transport(base_url, connections=connections, ca_file=ca_file, secret=key, through=transport)
         self.stats = self._transport.stats
-        self._limiter = RateLimiter(search_tests_per_second)
+        self.uploads = Turns(uploads)
+        self.searches = Turns(SEARCHES, search_tests_per_second if search_tests_per_second < UNLIMITED else None)
+        self.search_patience: float | None = 0.0  # seconds of nothing but refusals; None waits for ever
         self._headers = self._prepared(key, user_agent)
         self._json_headers = [*self._headers, (b"content-type", b"application/json")]
         self._connections = connections

@@ -54,6 +54,7 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     body: bytes
+    seconds: float = 0.0  # from sending to the last byte, by the loop's time; waits for a connection not counted
 
 
 class _Blocks(httpx.AsyncByteStream):
@@ -147,6 +148,7 @@ class Transport:
         async with self._free:
             connection = self._idle.pop() if self._idle else self._connect()
             started = time.perf_counter()
+            began = asyncio.get_running_loop().time()
             fine = False
             try:
                 async with asyncio.timeout(bound):
@@ -157,7 +159,7 @@ class Transport:
                             raise
                         response = await self._send(connection, endpoint, headers, body, size, query, bound)
                     connection.used = self._through is None  # nothing is kept alive in the process
-                    answer = await self._read(response)
+                    answer = await self._read(response, began)
                 fine = True
             except TimeoutError:
                 raise self._lost(endpoint, f"No answer to '{endpoint.name}' within {bound:g} s.") from None
@@ -206,7 +208,7 @@ class Transport:
         self.stats.bytes_sent += size
         return await connection.transport.handle_async_request(request)
 
-    async def _read(self, response: httpx.Response) -> Answer:
+    async def _read(self, response: httpx.Response, began: float) -> Answer:
         """The answer with its whole body."""
         stream = response.stream
         if not isinstance(stream, httpx.AsyncByteStream):
@@ -222,7 +224,8 @@ class Transport:
         finally:
             await stream.aclose()
         self.stats.bytes_received += received
-        return Answer(response.status_code, response.headers, _unpacked(b"".join(parts), response.headers))
+        seconds = asyncio.get_running_loop().time() - began
+        return Answer(response.status_code, response.headers, _unpacked(b"".join(parts), response.headers), seconds)
 
     def _connect(self) -> _Connection:
         if self._through is not None:

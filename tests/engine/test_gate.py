@@ -157,11 +157,12 @@ def test_a_closed_gate_lets_nobody_through() -> None:
     assert [0.5, 1.0, 2.0] == waits(server, story)
 
 
-def test_a_pause_that_the_server_asks_for_is_kept() -> None:
-    """Retry-After is obeyed, and told when it is long."""
+@pytest.mark.parametrize(("asked", "waited"), [(10.0, 10.0), (40.0, LONGEST_PAUSE), (86400.0, LONGEST_PAUSE)])
+def test_a_pause_that_the_server_asks_for_is_kept(asked: float, waited: float) -> None:
+    """Retry-After is obeyed, and told when it is long; but one look is taken at most 15 s apart (design 13)."""
     server = Server()
 
-    assert [40.0] == waits(server, lambda gate: gate.wait(RateLimited("slow down", retry_after=40.0)))
+    assert [waited] == waits(server, lambda gate: gate.wait(RateLimited("slow down", retry_after=asked)))
     assert ["slow down", "well"] == server.told
 
 

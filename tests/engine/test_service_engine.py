@@ -656,6 +656,7 @@ def test_a_ledger_error_ends_the_service(world: ServiceWorld) -> None:
 @pytest.mark.parametrize("moment", ["queued", "sending", "indexing", "flipping", "proving"])
 def test_a_stop_while_many_are_under_way(world: ServiceWorld, moment: str) -> None:
     """A stop reaches a safe point of every pass soon, never inside a flip, and the next start goes on from there."""
+    world.fastgpt["uploads"] = 4  # so few that some are still queued
     for number in range(12):
         world.write(f"n{number}.md", text(f"n{number}"))
     served(world)

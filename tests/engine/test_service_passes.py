@@ -389,6 +389,8 @@ def test_a_claim_is_of_one() -> None:
     """The second pass is refused; equal content disturbs nobody, other content is told to the first one."""
     claims = Claims()
     assert claims.take(KEY, "first", OLD)
+    assert claims.start(KEY, "first")
+    assert not claims.start(KEY, "second")
     assert not claims.take(KEY, "second", OLD)
     assert not claims.newer(KEY).is_set()  # type: ignore[union-attr]
     assert not claims.take(KEY, "second", NEW)
@@ -400,15 +402,48 @@ def test_only_the_owner_frees() -> None:
     """Whoever does not hold a claim cannot give it back; news is passed on once it is free."""
     told: list[DocumentKey] = []
     claims = Claims(freed=told.append)
-    claims.take(KEY, "first", OLD)
+    claims.take(KEY, "first", OLD, begun=True)
     claims.free(KEY, "second")
     assert claims.keys() == [KEY]
-    claims.take(KEY, "second", NEW)
+    assert not claims.take(KEY, "second", NEW)
     claims.free(KEY, "first")
     assert (claims.keys(), told) == ([], [KEY])
     claims.take(KEY, "first", OLD)
     claims.free(KEY, "first")
     assert told == [KEY]
+
+
+def test_what_was_just_saved_does_not_wait_for_a_queue() -> None:
+    """A document whose turn has not come yet goes to the pass that saw it newer; the other waits for it."""
+
+    async def go() -> None:
+        claims = Claims()
+        claims.begin("long")
+        claims.take(KEY, "long", OLD)
+        claims.begin("save")
+        assert claims.take(KEY, "save", NEW)
+        assert not claims.start(KEY, "long")
+        assert claims.start(KEY, "save")
+        waits = asyncio.ensure_future(claims.settled("long", "docs", ()))
+        await asyncio.sleep(0)
+        assert not waits.done()
+        claims.free(KEY, "save", "it failed")
+        assert await waits == (1, "it failed")
+        assert await claims.settled("long", "docs", ()) == (0, "it failed")  # it is not forgotten
+        claims.end("long")
+        claims.begin("long")
+        assert await claims.settled("long", "docs", ()) == (0, "")
+
+    asyncio.run(go())
+
+
+def test_what_moves_or_vanishes_is_not_taken_over() -> None:
+    """A queue may lose only what begins anew wherever it goes on."""
+    claims = Claims()
+    claims.take(KEY, "first", OLD, begun=True)
+    claims.take(OTHER, "first", None, vanished=True)
+    assert not claims.take(KEY, "second", NEW)
+    assert not claims.take(OTHER, "second", NEW)
 
 
 def test_a_quiet_claim_disturbs_nobody() -> None:
@@ -461,7 +496,10 @@ def test_a_person_gets_the_document() -> None:
 
     async def go() -> None:
         claims = Claims()
-        claims.take(KEY, "pass", OLD)
+        claims.take(OTHER, "pass", OLD)
+        await claims.wrest(OTHER, "person")  # its turn had not come
+        assert not claims.start(OTHER, "pass")
+        claims.take(KEY, "pass", OLD, begun=True)
         waits = asyncio.ensure_future(claims.wrest(KEY, "person"))
         await asyncio.sleep(0)
         assert claims.newer(KEY).is_set()  # type: ignore[union-attr]

@@ -1,0 +1,105 @@
+"""What limits what: search tests limit no uploads, a long queue no fresh save, and a slow server gets less."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from service_world import Service, ServiceWorld
+from texts import text
+from world import World
+
+from syncd.errors import RateLimited
+
+
+@pytest.fixture
+def world(scratch: Path) -> ServiceWorld:
+    """An emulated server, a folder, and a service."""
+    return ServiceWorld(scratch / "w", emulator_options={"workers": 64})
+
+
+def test_a_limit_on_search_stops_no_uploads(world: ServiceWorld) -> None:
+    """While the server refuses every search test for an hour, all documents go up; then all are proven."""
+    world.emulator.faults.add("rate_limit", match="searchTest", times=-1, retry_after=86400)
+    for number in range(200):
+        world.write(f"d{number:03d}.md", text(f"d{number}"))
+
+    async def script(service: Service) -> None:
+        began = world.now()
+        await service.until(lambda: len(world.requests("localFile")) == 200, every=1.0, limit=3600)
+        assert world.now() - began < 600
+        asked = len(world.requests("searchTest"))
+        await asyncio.sleep(3600)
+        refused = len(world.requests("searchTest")) - asked
+        assert 3600 / 15 - 2 <= refused <= 3600 / 15 + 5  # one request looks, at most 15 s apart
+        world.emulator.faults.clear()
+        await service.rest(600)
+
+    world.serve(script)
+    assert world.states() == {f"d{number:03d}.md": "verified" for number in range(200)}
+
+
+def test_a_one_shot_run_gives_up_on_a_limit_that_lasts(tmp_path: Path) -> None:
+    """`sync` ends with 75 when the server refuses search tests for longer than its patience; nothing is blamed."""
+    world = World(tmp_path)
+    world.write("a.md", text("a"))
+    world.emulator.faults.add("rate_limit", match="searchTest", times=-1)
+    began = world.now()
+    with pytest.raises(RateLimited) as caught:
+        world.sync()
+    assert caught.value.exit_code == 75
+    assert world.now() - began < 120
+    world.emulator.faults.clear()
+    world.sleep(60)
+    assert world.sync().exit_code == 0
+    assert world.documents()["a.md"]["attempts"] == 0
+
+
+def test_a_save_goes_before_a_long_first_sync(world: ServiceWorld) -> None:
+    """A file saved while hundreds wait for their first upload is searchable before most of them, new or queued."""
+    for number in range(400):
+        world.write(f"d{number:03d}.md", text(f"d{number}"))
+    world.emulator.faults.add("slow", match="localFile", seconds=5.0, times=-1)
+    world.fastgpt["uploads"] = 4
+    order: list[str] = []
+
+    async def script(service: Service) -> None:
+        await service.until(lambda: len(world.requests("localFile")) >= 8, limit=3600)
+        service.save("d390.md", text("d390", 2))  # one of those that wait
+        service.save("new.md", text("new"))
+        for path, version in (("d390.md", 2), ("new.md", 1)):
+            await service.serves(path, text(path[:-3], version) if version > 1 else text("new"))
+            order.append(path)
+        assert len(world.requests("localFile")) < 120
+        await service.rest(3600)
+
+    world.source = replace(world.source, settle=1.0)
+    world.serve(script)
+    assert order == ["d390.md", "new.md"]
+    assert len(world.requests("localFile")) == 401  # what was taken over is not sent by the queue as well
+
+
+def test_a_server_that_gets_slow_gets_less_at_once(world: ServiceWorld) -> None:
+    """Uploads at once are learnt: many while answers are quick, fewer when each one takes longer."""
+    for number in range(300):
+        world.write(f"d{number:03d}.md", text(f"d{number}"))
+    world.emulator.faults.add("slow", match="localFile", seconds=0.5, times=-1)
+    sizes: list[int] = []
+
+    async def script(service: Service) -> None:
+        window = service.engine.client.uploads.window
+        await service.rest(600)
+        sizes.append(window.size)
+        world.emulator.faults.clear()
+        world.emulator.faults.add("slow", match="localFile", seconds=8.0, times=-1)
+        for number in range(100):
+            service.save(f"d{number:03d}.md", text(f"d{number}", 2))
+        await service.rest(3600)
+        sizes.append(window.size)
+
+    world.fastgpt["uploads"] = 32
+    world.serve(script)
+    assert sizes[0] == 32
+    assert sizes[1] <= 16
