@@ -6,6 +6,9 @@ Other text files are sent under the extension of the format that suits them best
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+
 from syncd.models import Format
 
 # Documents: what a folder of documentation is expected to hold.
@@ -59,6 +62,20 @@ DEFAULT_SUFFIXES: frozenset[str] = frozenset(_DOCUMENTS)
 
 KNOWN_SUFFIXES: frozenset[str] = frozenset(_TABLE)
 """Every suffix that ``format_of`` knows."""
+
+
+def suffixes_for(include: Iterable[str]) -> frozenset[str]:
+    """Return the suffixes that a source with these include patterns reads: lower case, with the dot.
+
+    Files of data (``.json``, ``.ini`` …) are read only where a pattern names their suffix; ``**/*`` asks for none.
+    """
+    named = set()
+    for pattern in include:
+        last = pattern.rstrip().rpartition("/")[2]
+        ending = last[last.rfind(".") :].lower() if "." in last else ""
+        if not pattern.startswith(("!", "#")) and any(map(str.isalnum, ending)):
+            named |= {suffix for suffix in _DATA if fnmatchcase(suffix, ending)}
+    return DEFAULT_SUFFIXES | named
 
 
 def suffix_of(path: str) -> str:

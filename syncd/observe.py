@@ -11,6 +11,7 @@ import hashlib
 import os
 import posixpath
 import stat
+import time
 import unicodedata
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import closing
@@ -19,8 +20,9 @@ from typing import Any
 
 from syncd.aim import Aim, aim_at
 from syncd.apply import SourceState
+from syncd.config import Source
 from syncd.convert import settings_id
-from syncd.formats import DEFAULT_SUFFIXES
+from syncd.formats import suffixes_for
 from syncd.ignore import IGNORE_FILE, Rules
 from syncd.ledger import Ledger, entries, moves, records, remote, resending, tree
 from syncd.models import (
@@ -66,6 +68,27 @@ class Observation:
     def snapshots(self) -> dict[str, FileSnapshot]:
         """The snapshots that need attention, by path."""
         return {snapshot.key.path: snapshot for snapshot in self.view.seen}
+
+
+def rules_of(source: Source) -> Rules:
+    """Which files of a source are documents."""
+    return Rules.compile(source.include, source.exclude, suffixes_for(source.include))
+
+
+def unread_files(source: Source, most: int) -> list[str]:
+    """The first ``most`` files of a source that are of a format nobody reads, as the disk says now."""
+    found = scan(
+        source.name,
+        str(source.path),
+        rules_of(source),
+        KnownTree(signatures={}, directories=(), files=lambda _directory: {}),
+        salt=b"",
+        settings_of=lambda _path: "",
+        max_size=source.max_size,
+        now_ns=time.time_ns,
+        most_named=most,
+    )
+    return sorted(found.unread)
 
 
 class Observer:
@@ -202,7 +225,7 @@ class Observer:
     def _rules_of(self, state: SourceState) -> Rules:
         name = state.config.name
         if name not in self._rules:
-            self._rules[name] = Rules.compile(state.config.include, state.config.exclude, DEFAULT_SUFFIXES)
+            self._rules[name] = rules_of(state.config)
         return self._rules[name]
 
     async def _settle(
@@ -334,7 +357,7 @@ class Observer:
         name = state.config.name
         await self._ledger.commit(
             "signatures",
-            lambda db: tree.store_signatures(db, name, observation.result.signatures),
+            lambda db: tree.store_signatures(db, name, observation.result.signatures, observation.result.unread_in),
             durable=False,
         )
 

@@ -63,7 +63,8 @@ class ScanResult:
             those whose equal signature would prove too little: racy files, missing documents.
         unreadable: directory and reason; nothing known in or below one of them is called missing.
         skipped: reason -> number of entries, in the directories that were looked into.
-        unread: the first of them that are of a format nobody reads, at most ``MOST_NAMED``.
+        unread: the first of them that are of a format nobody reads, at most ``MOST_NAMED`` of the caller's choice.
+        unread_in: how many of them are in each directory that has a new signature.
         stopped: the caller asked to stop; nothing is called missing.
     """
 
@@ -82,6 +83,7 @@ class ScanResult:
     unreadable: list[tuple[str, str]] = field(default_factory=list)
     skipped: Counter[str] = field(default_factory=Counter)
     unread: list[str] = field(default_factory=list)
+    unread_in: dict[str, int] = field(default_factory=dict)
     finished_ns: int = 0
     stopped: bool = False
 
@@ -111,6 +113,7 @@ def scan(
     aim: Aim | None = None,
     owns: Callable[[str], bool] | None = None,
     stop: Callable[[], bool] = lambda: False,
+    most_named: int = MOST_NAMED,
 ) -> ScanResult:
     """Compare the tree below ``root`` with what is known of it.
 
@@ -125,6 +128,7 @@ def scan(
         aim: look at this part of the tree only; ``missing`` then speaks of the directories looked into alone.
         owns: whether a document is this instance's; ``None`` when all are.
         stop: asked once for each directory.
+        most_named: files of a format nobody reads that are told by name.
 
     Nothing on the disk makes it raise: a bad root is a ``RootState``, a bad directory is ``unreadable``.
     """
@@ -141,7 +145,7 @@ def scan(
             result.unreadable.append(("", reason(error)))
     else:
         result.device, result.inode = _identity(fd)
-        _Scan(sieve, known, inspect, aim, stop, result).run(_Frame(fd, Folder("", "", "", rules), base))
+        _Scan(sieve, known, inspect, aim, stop, result, most_named).run(_Frame(fd, Folder("", "", "", rules), base))
     result.changed.sort(key=lambda snapshot: snapshot.disk_name)
     result.missing.sort()
     result.finished_ns = now_ns()
@@ -158,6 +162,7 @@ class _Scan:
     aim: Aim | None
     stop: Callable[[], bool]
     result: ScanResult
+    most_named: int
     read: set[str] = field(default_factory=set)  # what is known in a directory that was not read is missing
     stack: list[_Frame] = field(default_factory=list)
 
@@ -305,9 +310,10 @@ class _Scan:
         result.elsewhere += sifted.elsewhere
         result.in_scope += sifted.in_scope
         result.skipped += sifted.skipped
-        result.unread += sifted.unread[: MOST_NAMED - len(result.unread)]
+        result.unread += sifted.unread[: max(self.most_named - len(result.unread), 0)]
         if sifted.proves:
             result.signatures[folder.rel] = (signature, sifted.in_scope)
+            result.unread_in[folder.rel] = len(sifted.unread)
 
     def _find_missing_directories(self) -> None:
         """Call missing what is known in directories that are not there, or not in scope, any more."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from syncd import outdated
 from syncd.config import Config
-from syncd.ledger import records, remote, requests
+from syncd.ledger import records, remote, requests, tree
 from syncd.ledger.store import holder
 from syncd.models import Hit
 from syncd.report.human import iso
@@ -91,6 +91,7 @@ def _source(
         "grace": source.delete.grace if source is not None else None,
         "counts": counts,
         "watch": dict(watch),
+        "skipped": 0 if conn is None else tree.unread(conn, name),
         "trouble": service.get("troubles", {}).get(name) if service.get("running") else None,
         "last_scan_at": iso(None if row is None else row.last_scan_at),
         "holds": holds,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from syncd.config import Source
 from syncd.filesystems import read_mounts
-from syncd.formats import DEFAULT_SUFFIXES
+from syncd.formats import suffixes_for
 from syncd.ground import Ground, look_at, unfit
 from syncd.ignore import IGNORE_FILE, NEVER_STARTS, Rules
 from syncd.inbox import Inbox
@@ -97,7 +97,9 @@ class Watcher:
         self._mounts = mounts
         self._descriptor: Descriptor | None = None
         self._unavailable = ""  # why there is no descriptor
-        self._watched = {s.name: _Watched(s, Rules.compile(s.include, s.exclude, DEFAULT_SUFFIXES)) for s in sources}
+        self._watched = {
+            s.name: _Watched(s, Rules.compile(s.include, s.exclude, suffixes_for(s.include))) for s in sources
+        }
         self._inbox: Inbox | None = None
         self._poke = asyncio.Event()
         self._task: asyncio.Task[None] | None = None

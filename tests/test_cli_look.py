@@ -276,3 +276,40 @@ def test_doctor(tmp_path: Path) -> None:
     assert "exists already" in site.run("doctor", "--bundle", "bundle.zip", code=2).err
     (tmp_path / "config.toml").write_text("version = 9\n")
     site.run("doctor", code=78)
+
+
+def test_what_nobody_reads_is_named_for_good(tmp_path: Path) -> None:
+    """Files of unread formats are counted by `status` and named by `ls --skipped` after any pass."""
+    site = Site(tmp_path)
+    site.fill(1)
+    site.write("plan.dwg", "drawing")
+    site.write("deep/photo.png", "picture")
+    site.write("deep/site.json", "{}")
+    site.run("sync", code=0)
+    site.run("sync", code=0)
+
+    assert 3 == site.run("status", "--json", code=0).json["sources"][0]["skipped"]
+    assert "3 files of formats that nobody reads" in site.run("status", code=0).out
+    found = site.run("ls", "--skipped", "--json", code=0).json
+    assert ["deep/photo.png", "deep/site.json", "plan.dwg"] == [row["path"] for row in found["skipped"]]
+    assert ["otters.md"] == [row["path"] for row in found["documents"]]
+    (site.docs / "plan.dwg").unlink()
+    site.run("sync", code=0)
+    assert 2 == site.run("status", "--json", code=0).json["sources"][0]["skipped"]
+
+
+def test_an_include_takes_files_of_data_as_text(tmp_path: Path) -> None:
+    """An include that names a format of data has it sent as text and proven, as the configuration says."""
+    site = Site(tmp_path)
+    (tmp_path / "config.toml").write_text(
+        (tmp_path / "config.toml")
+        .read_text()
+        .replace("settle =", 'include = ["**/*.json", "**/*.ini", "*.y*ml"]\nsettle =')
+    )
+    site.write("pump.json", '{"pump P-101": "is serviced every 5000 hours by the keeper of the north wing"}\n')
+    site.write("lamp.ini", "[lamp]\nwick = trimmed on Thursdays by the second keeper\n")
+    site.write("bell.yaml", "bell: rung at noon by the third keeper of the tower\n")
+    site.write("left.xml", "<out/>")
+    site.run("sync", code=0)
+
+    assert {"pump.json", "lamp.ini", "bell.yaml"} == {name.removesuffix(".txt") for name in site.visible()}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncd.formats import DEFAULT_SUFFIXES, KNOWN_SUFFIXES, TEXT_FORMATS, format_of, suffix_of
+from syncd.formats import DEFAULT_SUFFIXES, KNOWN_SUFFIXES, TEXT_FORMATS, format_of, suffix_of, suffixes_for
 from syncd.models import Format
 
 
@@ -66,3 +66,21 @@ def test_any_path_has_an_answer(path: str) -> None:
     """No path is too odd to be looked at."""
     fmt = format_of(path)
     assert (fmt is None) == (suffix_of(path) not in KNOWN_SUFFIXES)
+
+
+@pytest.mark.parametrize(
+    ("include", "named"),
+    [
+        ((), set()),
+        (("**/*",), set()),
+        (("docs/**",), set()),
+        (("**/*.*",), set()),
+        (("**/*.md",), set()),
+        (("**/*.json",), {".json"}),
+        (("**/*.y*ml",), {".yaml", ".yml"}),
+        (("settings/site.INI", "!**/*.xml"), {".ini"}),
+    ],
+)
+def test_files_of_data_are_read_where_an_include_names_them(include: tuple[str, ...], named: set[str]) -> None:
+    """Lock files and settings are documents only for whoever asks for their format."""
+    assert DEFAULT_SUFFIXES | named == suffixes_for(include)

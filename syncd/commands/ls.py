@@ -10,8 +10,10 @@ from syncd.commands import TABLE, lastgood
 from syncd.commands.base import Command, chosen_sources, globals_of
 
 if TYPE_CHECKING:
+    from syncd.config import Config
     from syncd.report import Report
 
+_MOST_SKIPPED = 10_000  # named for each source
 _STATES = ("waiting", "uploading", "indexing", "proving", "verified", "quarantined", "held", "retired", "deleted")
 
 
@@ -19,8 +21,9 @@ _STATES = ("waiting", "uploading", "indexing", "proving", "verified", "quarantin
 @click.argument("sources", metavar="[SOURCE]...", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Also documents that are deleted for good.")
 @click.option("--state", "states", multiple=True, type=click.Choice(_STATES), help="Only this state; repeatable.")
+@click.option("--skipped", is_flag=True, help="Files of formats that nobody reads, as the disk says now.")
 @click.pass_context
-def ls(ctx: click.Context, sources: tuple[str, ...], everything: bool, states: tuple[str, ...]) -> None:
+def ls(ctx: click.Context, sources: tuple[str, ...], everything: bool, states: tuple[str, ...], skipped: bool) -> None:
     """One row per document."""
     from syncd.commands.reading import ledger_if_any
     from syncd.ledger import records, remote
@@ -34,7 +37,33 @@ def ls(ctx: click.Context, sources: tuple[str, ...], everything: bool, states: t
         if ledger is not None:
             found = records.documents(ledger.conn, names, everything=everything or "deleted" in states)
     rows = [row for row in found if not states or row["state"] in states]
-    given.show(report(rows, synchronised=ledger is not None))
+    if skipped:
+        given.show(_skipped(config, names, rows))
+    else:
+        given.show(report(rows, synchronised=ledger is not None))
+
+
+def _skipped(config: Config, names: list[str] | None, rows: list[dict[str, Any]]) -> Report:
+    """What is no document, since FastGPT has no reader for it and nobody asked for it by name."""
+    from syncd.formats import suffix_of
+    from syncd.observe import unread_files
+    from syncd.report import Column, Finding, Level, Report, Table
+
+    found = [
+        {"source": source.name, "path": path, "reason": "unsupported"}
+        for source in config.sources
+        if names is None or source.name in names
+        for path in unread_files(source, _MOST_SKIPPED)
+    ]
+    table = Table(
+        (Column("source"), Column("path"), Column("format")),
+        tuple((row["source"], row["path"], suffix_of(row["path"]) or "-") for row in found),
+        empty="every file in the folders is a document, or is left out on purpose",
+    )
+    parts: list[Any] = [table]
+    if len(found) >= _MOST_SKIPPED:
+        parts.append(Finding(Level.INFO, "skipped", f"the first {_MOST_SKIPPED} of each source"))
+    return Report("ls", {"documents": [document(row) for row in rows], "skipped": found}, tuple(parts))
 
 
 def document(row: dict[str, Any]) -> dict[str, Any]:

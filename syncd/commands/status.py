@@ -49,6 +49,7 @@ def report(config: Config, ledger: Ledger | None) -> Report:
     """The state of all sources."""
     from syncd import standing
     from syncd.report import Finding, Level, Lines, Report
+    from syncd.report.human import count
     from syncd.report.passes import hold_finding
 
     conn = None if ledger is None else ledger.conn
@@ -76,6 +77,16 @@ def report(config: Config, ledger: Ledger | None) -> Report:
         Finding(Level.INFO, "outdated", f"{row['name']}: {row['outdated']['message']}", _RESENDS)
         for row in rows
         if row["outdated"]["count"]
+    ]
+    parts += [
+        Finding(
+            Level.INFO,
+            "skipped",
+            f"{row['name']}: {count(row['skipped'], 'file')} of formats that nobody reads",
+            "`syncd ls --skipped` names them",
+        )
+        for row in rows
+        if row["skipped"]
     ]
     if ledger is None:
         parts.append(Lines(("nothing was synchronised yet; `syncd plan` shows what `syncd sync` would do",)))

@@ -328,4 +328,7 @@ create table restless (
 ) strict, without rowid;
 -- of an orphan: whether people find it
 alter table findings add column visible integer not null default 0;
+-- files of a format nobody reads; every directory is looked into once more to count them
+alter table directories add column unread integer not null default 0;
+update directories set signature = null;
 """

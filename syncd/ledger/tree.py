@@ -153,14 +153,33 @@ def directory_id(conn: sqlite3.Connection, source: str, path: str) -> int:
     return int(cursor.lastrowid or 0)
 
 
-def store_signatures(conn: sqlite3.Connection, source: str, signatures: Mapping[str, tuple[bytes, int]]) -> None:
-    """Remember directories as seen, where everything in them is at rest; the others are looked into again."""
+def store_signatures(
+    conn: sqlite3.Connection,
+    source: str,
+    signatures: Mapping[str, tuple[bytes, int]],
+    unread: Mapping[str, int] | None = None,
+) -> None:
+    """Remember directories as seen, where everything in them is at rest; the others are looked into again.
+
+    Args:
+        conn: inside a write transaction.
+        source: the source's name.
+        signatures: directory -> signature, number of documents in it.
+        unread: directory -> number of files in it that are of a format nobody reads.
+    """
+    counts = unread or {}
     for path, (signature, in_scope) in signatures.items():
         conn.execute(
-            "update directories set signature = ?, in_scope = ? where id = ? and not exists"
+            "update directories set signature = ?, in_scope = ?, unread = ? where id = ? and not exists"
             " (select 1 from documents where directory = directories.id and at_rest = 0 and gone = 0)",
-            (signature, in_scope, directory_id(conn, source, path)),
+            (signature, in_scope, counts.get(path, 0), directory_id(conn, source, path)),
         )
+
+
+def unread(conn: sqlite3.Connection, source: str) -> int:
+    """How many files of a source are of a format nobody reads, where directories are at rest."""
+    row = conn.execute("select sum(unread) from directories where source = ?", (source,)).fetchone()
+    return int(row[0] or 0)
 
 
 def wake(conn: sqlite3.Connection, source: str | None, paths: Iterable[str] | None) -> int:
