@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from syncd.emulator.javascript import BLANKS, LINE_START, trim, units, visible_length, whole
+from syncd.emulator.polish import simple_text
 
 TRIGGER = 1000  # a text shorter than this stays one chunk (fastgpt-api.md 3, chunkTriggerMinSize)
 DEEP = 5  # levels of headings (fastgpt-api.md 3, paragraphChunkDeep)
 LARGEST = 64_000  # what the usual models take; a code block may be as long
 OVERLAP = 0.2  # of the chunk size, repeated between chunks that are cut inside a sentence's rules
-_SIGN = "-----CUSTOM_SPLIT_SIGN-----"
+SIGN = "-----CUSTOM_SPLIT_SIGN-----"
 _CUT = "SPLIT_HERE_SPLIT_HERE"
 _CODE_LINE = "CODE_BLOCK_LINE_MARKER"
 
@@ -78,9 +79,9 @@ def split(
     """
     text = units(text)
     chunks: list[str] = []
-    for part in text.split(_SIGN):
+    for part in text.split(SIGN):
         chunks += _table(part, size) if _is_table(part) else _Splitter(size, deep, signs, overlap).split(part)
-    return [whole(_polished(chunk)) for chunk in chunks]
+    return [whole(simple_text(chunk)) for chunk in chunks]
 
 
 def _is_table(text: str) -> bool:
@@ -108,20 +109,6 @@ def _table(text: str, size: float) -> list[str]:
             chunk = head
         chunk += line + "\n"
     return [*chunks, chunk]
-
-
-# Two of FastGPT's rules mean runs of white space and, by a slip, speak of ``]``.
-_BETWEEN = re.compile(f"([\u4e00-\u9fa5])[{BLANKS}&\\[]\\]+([\u4e00-\u9fa5])")
-_BRACKETS = re.compile(f"[{BLANKS}&\\[]\\]{{2,}}")
-
-
-def _polished(text: str) -> str:
-    """The last polish of a chunk: one kind of line end, at most one empty line, no control characters."""
-    text = _BETWEEN.sub(r"\1\2", trim(text))
-    text = re.sub(r"\r\n|\r", "\n", text)
-    text = re.sub(r"\n{3,}", "\n\n", text)
-    text = _BRACKETS.sub(" ", text)
-    return re.sub("[\x00-\x08]", " ", text)
 
 
 class _Splitter:

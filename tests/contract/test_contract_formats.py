@@ -14,12 +14,14 @@ S = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
 TYPES = '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"/>'
 
 
-def archive(**members: str) -> bytes:
+def archive(plain: dict[str, str] | None = None, **members: str) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as pack:
         pack.writestr("[Content_Types].xml", TYPES)
         for name, text in members.items():
             pack.writestr(name.replace("__", "/") + ".xml", text)
+        for name, text in (plain or {}).items():
+            pack.writestr(name, text)
     return buffer.getvalue()
 
 
@@ -32,7 +34,14 @@ PPTX = archive(
     ppt__slides__slide1=f"<p {A}><a:p><a:r><a:t>Safety</a:t></a:r></a:p>"
     "<a:p><a:r><a:t>Wear a helmet</a:t></a:r></a:p></p>"
 )
+_OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+_SHEET_LINK = (
+    '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
+    f'<Relationship Id="r1" Type="{_OFFICE}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>'
+)
 XLSX = archive(
+    {"xl/_rels/workbook.xml.rels": _SHEET_LINK},
+    xl__workbook=f'<workbook {S} xmlns:r="{_OFFICE}"><sheets><sheet name="A" r:id="r1"/></sheets></workbook>',
     xl__sharedStrings=f"<sst {S}><si><t>name</t></si><si><t>温度</t></si></sst>",
     xl__worksheets__sheet1=f'<worksheet {S}><sheetData><row r="1"><c r="A1" t="s"><v>0</v></c>'
     '<c r="B1" t="inlineStr"><is>'
@@ -83,7 +92,7 @@ def test_html_becomes_markdown(target: Target, dataset: str) -> None:
 def test_office_formats(target: Target, dataset: str) -> None:
     """docx, pptx and xlsx come as text with headings and tables."""
     assert target.stored(dataset, "a.docx", DOCX) == (
-        "# Compressor\n\n压缩机 C-204 needs oil.\n\n|      |      |\n| --- | --- |\n| Seal | 4 |"
+        "# Compressor\n\n压缩机 C-204 needs oil.\n\n|     |     |\n| --- | --- |\n| Seal | 4   |"
     )
     assert target.stored(dataset, "a.pptx", PPTX) == "Safety\nWear a helmet"
     assert target.stored(dataset, "a.xlsx", XLSX) == "| name | value |\n| --- | --- |\n| 温度 | 200 |"
