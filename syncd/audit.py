@@ -9,21 +9,27 @@ from __future__ import annotations
 
 import asyncio
 import posixpath
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from sqlite3 import Connection
+from typing import Any, TypeVar
 
 from syncd.adopting import Adopter, Found
 from syncd.apply import SourceState
-from syncd.errors import RemoteMissing
+from syncd.errors import RemoteMissing, Unavailable
 from syncd.fastgpt.client import Client
+from syncd.fastgpt.envelope import Unreadable
 from syncd.fastgpt.models import Collection, CollectionRow
 from syncd.folders import Folders
 from syncd.ledger import Ledger, entries, moves, records, remote
 from syncd.models import CollectionId, Orphan, Revision, State
+from syncd.together import together
 
+T = TypeVar("T")
 _THINK_AGAIN = 86400.0  # seconds that a retired version which somebody showed is kept for from then on
+_PATIENCE = 3  # looks at one folder or collection that come to nothing before it is left out
 _AT_ONCE = 8  # detail requests under way during a survey
 
 
@@ -38,6 +44,8 @@ class Survey:
     shown: int = 0  # retired ones that somebody made visible
     orphans: list[Orphan] = field(default_factory=list)
     rivals: dict[str, str] = field(default_factory=dict)  # source -> ledger id of another instance that feeds it
+
+    blind: list[tuple[str, str]] = field(default_factory=list)  # (name or path, id) of what the server never shows
 
     @property
     def changed(self) -> bool:
@@ -61,6 +69,7 @@ class Auditor:
         self._folders = folders
         self._now = now
         self._adopter = Adopter(ledger, now)
+        self._unseen: Counter[str] = Counter()  # how often in a row the server did not show a folder or a collection
 
     async def survey(self, dataset_id: str, sources: Iterable[SourceState], *, take: bool = False) -> Survey:
         """List one dataset and settle everything of ours that the ledger does not know.
@@ -70,17 +79,18 @@ class Auditor:
             sources: the sources that feed it.
             take: adopt also what no file matches (``adopt --take``).
         """
+        survey = Survey()
         async with self._folders.alone():  # a folder that is made meanwhile would be forgotten, and made again
-            rows, paths = await self._list(dataset_id)
+            rows, paths = await self._list(dataset_id, survey)
         chosen = {state.config.name: state for state in sources}
         conn = self._ledger.conn
         known = entries.known_collections(conn, dataset_id)
         strangers = remote.strangers(conn, dataset_id)
-        survey = Survey()
         unknown = [
             row for row in rows if not row.is_folder and row.id not in known and (take or row.id not in strangers)
         ]
-        details = await self._details(unknown)
+        details = await self._details(unknown, survey)
+        await self._note_blind(chosen, survey)
         foreign: list[str] = []
         ours: list[Found] = []
         for row, detail in details:
@@ -112,7 +122,7 @@ class Auditor:
         ]
         await self._mark_adopted(chosen.values(), ours, survey)
         names = list(chosen)
-        if names and (survey.orphans or records.orphans(conn, names)):
+        if names and not survey.blind and (survey.orphans or records.orphans(conn, names)):
             await self._ledger.commit(
                 "orphans", lambda db: records.store_orphans(db, names, survey.orphans, self._now()), durable=False
             )
@@ -143,19 +153,42 @@ class Auditor:
 
     # ------------------------------------------------------------ listing
 
-    async def _list(self, dataset_id: str) -> tuple[list[CollectionRow], dict[str, str]]:
+    async def _seen(self, place: str, look: Coroutine[Any, Any, T]) -> T | None:
+        """What a look at one folder or collection shows; ``None`` when the server is well but never answers this one.
+
+        Raises:
+            Unavailable: the server is in trouble, or this was not asked often enough to leave it.
+        """
+        try:
+            found = await look
+        except Unreadable:
+            return None
+        except Unavailable:
+            self._unseen[place] += 1
+            if self._unseen[place] <= _PATIENCE:
+                raise
+            return None
+        self._unseen.pop(place, None)
+        return found
+
+    async def _list(self, dataset_id: str, survey: Survey) -> tuple[list[CollectionRow], dict[str, str]]:
         """All rows of the dataset, and the path of each folder by its id."""
         rows: list[CollectionRow] = []
         paths: dict[str, str] = {}
         level: list[tuple[str | None, str]] = [(None, "")]
         limit = asyncio.Semaphore(_AT_ONCE)
 
-        async def walk(folder_id: str | None) -> list[CollectionRow]:
+        async def walk(folder_id: str | None, path: str) -> list[CollectionRow]:
             async with limit:
-                return await self._client.walk_folder(dataset_id, folder_id)
+                if folder_id is None:
+                    return await self._client.walk_folder(dataset_id, folder_id)
+                listing = await self._seen(folder_id, self._client.walk_folder(dataset_id, folder_id))
+            if listing is None:
+                survey.blind.append((path, folder_id))
+            return listing or []
 
         while level:
-            listings = await asyncio.gather(*(walk(folder_id) for folder_id, _ in level))
+            listings = await together(walk(folder_id, path) for folder_id, path in level)
             below: list[tuple[str | None, str]] = []
             for (_, path), listing in zip(level, listings, strict=True):
                 for row in listing:
@@ -174,17 +207,44 @@ class Auditor:
         self._folders.load(dataset_id, tree_of_folders)
         return rows, paths
 
-    async def _details(self, rows: list[CollectionRow]) -> list[tuple[CollectionRow, Collection]]:
+    async def _details(self, rows: list[CollectionRow], survey: Survey) -> list[tuple[CollectionRow, Collection]]:
         limit = asyncio.Semaphore(_AT_ONCE)
 
         async def ask(row: CollectionRow) -> tuple[CollectionRow, Collection] | None:
             async with limit:
                 try:
-                    return row, await self._client.collection(row.id)
+                    detail = await self._seen(row.id, self._client.collection(row.id))
                 except RemoteMissing:
                     return None
+            if detail is None:
+                survey.blind.append((row.name, row.id))
+                return None
+            return row, detail
 
-        return [found for found in await asyncio.gather(*(ask(row) for row in rows)) if found is not None]
+        return [found for found in await together(ask(row) for row in rows) if found is not None]
+
+    async def _note_blind(self, chosen: dict[str, SourceState], survey: Survey) -> None:
+        """What the server never shows is named, and keeps nobody else from being served.
+
+        Raises:
+            Unavailable: nothing is known of these sources yet: what cannot be seen may be theirs, and would go twice.
+        """
+        if not survey.blind:
+            return
+        names = ", ".join(f'"{name}" ({id_})' for name, id_ in survey.blind[:5])
+        message = f"the server does not answer what is asked of {names}"
+        for name in chosen:
+            known = remote.source(self._ledger.conn, name)
+            if known is None or known.adopted_at is None:
+                raise Unavailable(message, hint="see FastGPT's log, and that of the proxy in front of it")
+        now = self._now()
+
+        def note(db: Connection) -> None:
+            for name, id_ in survey.blind:
+                text = "the server does not answer what is asked of it; what is in it is not looked at"
+                records.add_finding(db, "stuck", next(iter(chosen), ""), name, id_, text, now)
+
+        await self._ledger.commit("finding", note)
 
     def _space_known(self, space: str, chosen: dict[str, SourceState]) -> bool:
         return any(state.space == space for state in chosen.values())
@@ -195,7 +255,7 @@ class Auditor:
         """Known collections that the listing lacks: a listing may lag, so ``detail`` decides (rule 5)."""
         for collection_id in [id_ for id_ in known if id_ not in rows]:
             try:
-                await self._client.collection(collection_id)
+                await self._seen(collection_id, self._client.collection(collection_id))
             except RemoteMissing:
                 revision = entries.by_collection(self._ledger.conn, collection_id)
                 if revision is None or revision.state is State.DELETED:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import posixpath
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any
 from syncd.apply import Applier, Gone, Stopped, Tools
 from syncd.errors import (
     EXIT_PARTIAL,
+    AccountRefused,
     DocumentError,
     OutcomeUnknown,
     Permanent,
@@ -23,6 +25,7 @@ from syncd.errors import (
     Transient,
     Unavailable,
 )
+from syncd.fastgpt.endpoints import CREATE_FOLDER
 from syncd.fastgpt.envelope import DatasetMissing
 from syncd.gate import Gate
 from syncd.ledger import entries, moves
@@ -43,6 +46,7 @@ log = get_logger(__name__)
 MOST_SETBACKS = 8  # so often calls for one document may come to nothing while others pass (design 13)
 _PATIENT_FAILURES = 4  # so often within one pass while nothing shows that others pass
 _ALONE_FOR = 6 * 3600.0  # seconds that it goes on when nobody else asks for the same
+_LONGEST_PAUSE = 3600.0  # seconds until what cannot be given up is tried again
 _LATELY = 600.0  # seconds
 _MOST_CHANGES = 5  # so often a file may change under our hands before the pass leaves it alone
 
@@ -79,25 +83,26 @@ class Blame:
         entry = entries.one(self.tools.ledger.conn, key)
         if entry is None:
             return False
-        word = await self.tools.witness.judge(key, error, entry.candidate or entry.serving)
+        who = DocumentKey(key.source, posixpath.dirname(key.path)) if error.endpoint == CREATE_FOLDER.name else key
+        word = await self.tools.witness.judge(who, error, entry.candidate or entry.serving)
+        if word is Word.FAIL and isinstance(error, AccountRefused):
+            return True  # the key, the rights, the balance: the gate says how long
         self.state.setbacks[key] += 1
         if word is not Word.FAIL:
             count = entry.setbacks + 1
             long = self.tools.now() - (entry.setback_since or self.tools.now())
             if count >= MOST_SETBACKS and (word is Word.PASS or long >= _ALONE_FOR):
                 return await self._give_up(key, entry, snapshot, error, count)
-            await self._set_back(key, entry, error, count)
+            slow = 0.0 if isinstance(error, OutcomeUnknown) else min(2.0 ** (count - 1), 60.0)
+            await self._set_back(key, entry, error, count, _LONGEST_PAUSE if count >= MOST_SETBACKS else slow)
         if word is Word.PASS or self.state.setbacks[key] <= _PATIENT_FAILURES:
             return True
         await self._leave(key, entry, error)
         return False
 
     async def _set_back(
-        self, key: DocumentKey, entry: LedgerEntry, error: ServerError | OutcomeUnknown, count: int
+        self, key: DocumentKey, entry: LedgerEntry, error: ServerError | OutcomeUnknown, count: int, pause: float
     ) -> None:
-        pause = 0.0 if isinstance(error, OutcomeUnknown) else min(2.0 ** (count - 1), 60.0)
-        if count >= MOST_SETBACKS:
-            pause = 3600.0
         now = self.tools.now()
         await self.tools.ledger.commit(
             "set_back",
@@ -115,15 +120,16 @@ class Blame:
         count: int,
     ) -> bool:
         """It came to nothing too often while the server was well: this document is given up (design 13)."""
-        await self._set_back(key, entry, error, count)
+        candidate = entry.candidate
+        lost = isinstance(error, OutcomeUnknown) and candidate is not None and candidate.state is State.UPLOADING
+        await self._set_back(key, entry, error, count, 0.0 if lost else _LONGEST_PAUSE)
         why = Permanent(
             Problem.UPLOAD_FAILED,
             f"it came to nothing {count} times while the server answered for others; the last time: {error.message}",
             hint="look at the limits of the proxy in front of FastGPT (size of a request, time, words it forbids), "
             "then `syncd retry`",
         )
-        candidate = entry.candidate
-        if isinstance(error, OutcomeUnknown) and candidate is not None and candidate.state is State.UPLOADING:
+        if lost and candidate is not None:
             # It may have arrived all the same: it is given up when the look for it has found nothing (law 3).
             self.tools.doubts[candidate.id] = OutcomeUnknown(error.message, cause=why)
             return True
@@ -158,7 +164,8 @@ class Blame:
             return True  # the only version there is stays as it is, unproven
         found = candidate
         try:
-            await self.unless_stopped(lambda: self.applier.withdraw(key, found, entry.serving, reason))
+            most = 1 if self.tools.witness.rested(key) else MOST_SETBACKS
+            await self.unless_stopped(lambda: self.applier.withdraw(key, found, entry.serving, reason), most)
         except RemoteMissing as error:
             why = error.message
             await self.tools.ledger.commit("lost", lambda db: moves.lost(db, found, self.tools.now(), why))
@@ -210,7 +217,7 @@ class Blame:
             return
         if not await self.take_back(key, fresh, error.message):
             # A begun flip comes to its end before anything else (rule 2): it is tried again, ever less often.
-            self.tools.witness.rest(key, "update")
+            self.tools.witness.rest(key)
             self.put_off(key, error)
             return
         message = f"{error.message}{'; ' + error.hint if error.hint else ''}"
@@ -294,8 +301,12 @@ class Blame:
             return False
         return True
 
-    async def unless_stopped(self, call: Callable[[], Awaitable[Any]]) -> Any:
+    async def unless_stopped(self, call: Callable[[], Awaitable[Any]], most: int = MOST_SETBACKS) -> Any:
         """Repeat an idempotent piece of work until the server lets it through; a stop does not wait for that.
+
+        Args:
+            call: the work.
+            most: how often it may come to nothing while the server is well.
 
         Raises:
             Stopped: somebody asked to stop while the server was in trouble.
@@ -311,7 +322,7 @@ class Blame:
             except (ServerError, OutcomeUnknown) as error:
                 await self.tools.unless_stopped(self.gate().wait(as_trouble(error)))
                 failures += 1
-                if failures > MOST_SETBACKS:
+                if failures > most:
                     raise Stuck(error.message, hint=error.hint) from error
 
 

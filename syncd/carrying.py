@@ -137,7 +137,7 @@ class Carrier:
             return
         try:
             for action in actions:
-                await self.follower.guarded(key, lambda a=action: self._last(a))  # type: ignore[misc]
+                await self.follower.guarded(action, lambda a=action: self._last(a))  # type: ignore[misc]
         finally:
             claims.free(key, owner, self.state.open.get(key.source, ""))
 

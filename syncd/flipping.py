@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from sqlite3 import Connection
 
-from syncd.errors import Permanent, RemoteMissing
+from syncd.errors import Permanent, RemoteMissing, ServerError
 from syncd.ledger import entries, moves, records
 from syncd.logs import get_logger
 from syncd.models import (
@@ -221,19 +221,34 @@ class Flipping:
         """
         tools = self.tools
         assert revision.collection_id is not None  # noqa: S101
-        if old is not None and old.collection_id is not None:
-            try:
-                await tools.client.update(old.collection_id, forbid=False)
-                await tools.see_visible(old.collection_id)
-            except RemoteMissing:
-                await self._stays(key, revision, old)
-                return False
-        elif revision.reason in _LAST_ONE:
+        if old is None and revision.reason in _LAST_ONE:
             await self._stays(key, revision, None)
             return False
-        await tools.client.update(revision.collection_id, forbid=True)
+        try:
+            if old is not None and old.collection_id is not None:
+                try:
+                    await tools.client.update(old.collection_id, forbid=False)
+                    await tools.see_visible(old.collection_id)
+                except RemoteMissing:
+                    await self._stays(key, revision, old)
+                    return False
+            await tools.client.update(revision.collection_id, forbid=True)
+        except ServerError:
+            # A server that takes no change of this document has not shown it either: then nothing is to be turned back.
+            if not await self._is_back(revision, old):
+                raise
         await tools.ledger.commit("flipped_back", lambda db: moves.flipped_back(db, revision, old))
         return True
+
+    async def _is_back(self, revision: Revision, old: Revision | None) -> bool:
+        """Whether the server shows things as they are after a flip back."""
+        client = self.tools.client
+        assert revision.collection_id is not None  # noqa: S101
+        try:
+            seen = old is None or old.collection_id is None or not (await client.collection(old.collection_id)).forbid
+            return seen and (await client.collection(revision.collection_id)).forbid
+        except RemoteMissing:
+            return False
 
     async def _stays(self, key: DocumentKey, revision: Revision, old: Revision | None) -> None:
         message = "the old version is gone, so the new one stays visible although search misses it"

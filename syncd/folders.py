@@ -7,11 +7,12 @@ import contextlib
 import posixpath
 from collections.abc import AsyncIterator, Callable
 
-from syncd.errors import OutcomeUnknown, RemoteMissing
+from syncd.errors import OutcomeUnknown, RemoteMissing, ServerError
 from syncd.fastgpt.client import Client
 from syncd.ledger import Ledger, remote
 from syncd.models import CollectionId
 
+_NOT_AT_ONCE = 30.0  # seconds until a folder that could not be made is tried again
 _LOOK_AFTER = (5.0, 10.0, 15.1)  # seconds; what may have been made is looked for so often before it is made again
 
 
@@ -30,6 +31,7 @@ class Folders:
         self._shared = shared
         self._known: dict[tuple[str, str], str] = {}
         self._locks: dict[tuple[str, str], asyncio.Lock] = {}
+        self._failed: dict[tuple[str, str], tuple[float, ServerError | OutcomeUnknown]] = {}  # until when, and why
         self._doubtful: set[tuple[str, str]] = set()  # may have been made, but no answer said so (law 3)
         self._users = 0
         self._alone = False
@@ -77,7 +79,11 @@ class Folders:
         self._known.pop((dataset_id, path), None)
 
     async def ensure(self, source: str, dataset_id: str, path: str) -> str | None:
-        """The id of the folder ``path`` ("" is the dataset's root), made with its parents when missing."""
+        """The id of the folder ``path`` ("" is the dataset's root), made with its parents when missing.
+
+        Raises:
+            OutcomeUnknown, ServerError: it could not be made, now or a moment ago.
+        """
         if not path:
             return None
         place = (dataset_id, path)
@@ -85,8 +91,22 @@ class Folders:
             if place not in self._known:
                 parent, name = posixpath.split(path)
                 parent_id = await self.ensure(source, dataset_id, parent)
-                self._known[place] = await self._make(source, dataset_id, path, parent_id, name)
+                self._known[place] = await self._try(source, place, parent_id, name)
             return self._known[place]
+
+    async def _try(self, source: str, place: tuple[str, str], parent_id: str | None, name: str) -> str:
+        """Make a folder; whoever asks for one that has just come to nothing hears the same at once."""
+        now = asyncio.get_running_loop().time()
+        until, error = self._failed.get(place, (now, None))
+        if error is not None and now < until:
+            raise error
+        try:
+            made = await self._make(source, *place, parent_id, name)
+        except (ServerError, OutcomeUnknown) as error:
+            self._failed[place] = asyncio.get_running_loop().time() + _NOT_AT_ONCE, error
+            raise
+        self._failed.pop(place, None)
+        return made
 
     async def _make(self, source: str, dataset_id: str, path: str, parent_id: str | None, name: str) -> str:
         found = await self._look(dataset_id, parent_id, name) if (dataset_id, path) in self._doubtful else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from sqlite3 import Connection
 
 from syncd.apply import Applier, Gone, Refused, Stopped, Tools, Unproven
 from syncd.blaming import MOST_SETBACKS, Blame
@@ -36,8 +37,11 @@ from syncd.models import (
 )
 from syncd.passing import PassState
 from syncd.plan import decide, decide_vanished
+from syncd.retiring import LOOK_LATER
 
 log = get_logger(__name__)
+
+_AFTER_A_REST = 2  # tries at what could not be taken away before
 
 
 @dataclass(slots=True)
@@ -70,7 +74,7 @@ class Follower:
     async def _follow(self, key: DocumentKey, planned: list[AnyAction], snapshot: FileSnapshot | None) -> None:
         for action in planned:
             if isinstance(action, Retire) and not action.vanished:
-                await self.guarded(key, lambda a=action: self.applier.retire(a, lambda: False))  # type: ignore[misc]
+                await self.guarded(action, lambda a=action: self.applier.retire(a, lambda: False))  # type: ignore[misc]
         if self.tools.witness.rests(key):
             entry = entries.one(self.tools.ledger.conn, key)
             self.state.put_off[key] = (entry.last_error if entry else "") or "the server did not answer for it lately"
@@ -168,8 +172,9 @@ class Follower:
 
     # ------------------------------------------------------------ outside the life of a document
 
-    async def guarded(self, key: DocumentKey, work: Callable[[], Awaitable[None]]) -> None:
+    async def guarded(self, action: AnyAction, work: Callable[[], Awaitable[None]]) -> None:
         """One action outside the life of a document: the server's trouble is waited for, the rest is left."""
+        key = action.key
         witness = self.tools.witness
         failures = 0
         if witness.rests(key):
@@ -187,8 +192,8 @@ class Follower:
                 except Stopped:
                     return
                 failures += 1
-                if failures >= MOST_SETBACKS:
-                    await self._stuck(key, error)
+                if failures >= (_AFTER_A_REST if witness.rested(key) else MOST_SETBACKS):
+                    await self._stuck(action, error, failures)
                     return
                 continue
             except (Gone, Refused, StaleMove) as error:
@@ -198,13 +203,23 @@ class Follower:
                 log.warning("document.failed", source=key.source, path=key.path, error=error.message)
             return
 
-    async def _stuck(self, key: DocumentKey, error: ServerError) -> None:
-        """What is to be hidden or deleted stays for now: a person hears of it, and it is tried again less often."""
-        self.tools.witness.rest(key, error.endpoint)
-        self.blame.put_off(key, error)
-        message = f"it could not be taken away: {error.message}"
-        now = self.tools.now()
-        await self.tools.ledger.commit(
-            "finding", lambda db: records.add_finding(db, "stuck", key.source, key.path, None, message, now)
-        )
+    async def _stuck(self, action: AnyAction, error: ServerError, tries: int) -> None:
+        """What is to be hidden or deleted stays for now: a person hears of it, and it is tried again later."""
+        key, now = action.key, self.tools.now()
+        self.state.codes.add(error.exit_code)
+        doing = "deleted" if isinstance(action, Delete) else "hidden"
+        message = f"the server is well, but it could not be {doing} in {tries} tries: {error.message}"
+
+        def note(db: Connection) -> None:
+            collection_id = None
+            if isinstance(action, (Delete, Retire)):
+                collection_id = action.revision.collection_id
+            if isinstance(action, Delete):
+                moves.keep(db, action.revision, now + LOOK_LATER)
+            records.add_finding(db, "stuck", key.source, key.path, collection_id, message, now)
+
+        await self.tools.ledger.commit("finding", note)
         log.warning("document.failed", source=key.source, path=key.path, error=message)
+        if not isinstance(action, Delete):
+            self.tools.witness.rest(key)
+            self.state.put_off[key] = message

@@ -34,6 +34,9 @@ class Retiring:
         tools, revision = self.tools, action.revision
         if action.vanished and snapshot_exists():
             raise Gone("the file is there again")
+        now_there = entries.revision(tools.ledger.conn, revision.id)
+        if now_there is not None and now_there.state is State.RETIRED:
+            revision = now_there  # its call came to nothing after the ledger had followed
         if revision.state is not State.RETIRED:
             await tools.ledger.commit(
                 "retired",

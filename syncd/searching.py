@@ -18,6 +18,7 @@ from syncd.errors import RemoteMissing
 from syncd.fastgpt.client import Client
 from syncd.ledger import Ledger, entries
 from syncd.models import CollectionId, Hit, Probe, ProbeResult, Proof, Revision, Verdict
+from syncd.together import together
 
 LIMIT = 20_000
 """Tokens of hits that are asked for: the most that a server gives; more pages are not to be had (R10)."""
@@ -84,20 +85,20 @@ class Searcher:
         self, revision: Revision, chosen: tuple[Probe, ...], mode: str, text: str, tried: frozenset[str]
     ) -> list[ProbeResult]:
         """Ask for all; a passage that others turn out to hold, and not ours, gives way to another one (R7)."""
-        asked = list(await asyncio.gather(*(self._first(revision, probe, mode) for probe in chosen)))
+        asked = await together(self._first(revision, probe, mode) for probe in chosen)
         for _ in range(_CHOICES):
             tried |= {result.probe.text for result, _common in asked}
             common = [index for index, (_result, common) in enumerate(asked) if common]
             others = probes.choose(text, len(common), avoid=tried)
             if not others:
                 break
-            found = await asyncio.gather(*(self._first(revision, probe, mode) for probe in others))
+            found = await together(self._first(revision, probe, mode) for probe in others)
             for index, answer in zip(common, found, strict=False):
                 asked[index] = answer
         telling = [result for result, common in asked if not common]
         # Where a document holds nothing but what others hold, that is what it is asked for.
         results = telling or [result for result, _common in asked]
-        return list(await asyncio.gather(*(self._patiently(revision, result) for result in results)))
+        return await together(self._patiently(revision, result) for result in results)
 
     async def _first(self, revision: Revision, probe: Probe, mode: str) -> tuple[ProbeResult, bool]:
         """What the configured mode says, and whether it gave others that hold the passage instead of ours."""

@@ -40,6 +40,11 @@ class Uploading:
         tools = self.tools
         source = tools.sources[action.key.source]
         folder = source.folder_of(action.key.path)
+        tools.admit()
+        async with (
+            tools.folders.used()
+        ):  # before its turn comes: a folder that nobody can make holds up no other upload
+            await tools.folders.ensure(action.key.source, source.dataset_id, folder)
         async with tools.uploads:
             tools.admit()
             async with tools.folders.used():

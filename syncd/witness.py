@@ -106,8 +106,13 @@ class Witness:
 
     # ------------------------------------------------------------ rest
 
-    def rest(self, key: DocumentKey, endpoint: str) -> None:
-        """Leave a document alone for a while, each time for longer; until the call is answered for somebody else."""
+    def rest(self, key: DocumentKey, endpoint: str = "") -> None:
+        """Leave a document alone for a while, each time for longer.
+
+        Args:
+            key: the document.
+            endpoint: the call that failed for others as well: once it is answered for anybody, the rest is over.
+        """
         now = asyncio.get_running_loop().time()
         known = self._rests.get(key)
         pause = _FIRST_REST if known is None else min(known.pause * 2, _LONGEST_REST)
@@ -120,6 +125,10 @@ class Witness:
             return False
         good = self.good_at.get(rest.endpoint, ())
         return not (good and good[-1] > rest.since)
+
+    def rested(self, key: DocumentKey) -> bool:
+        """Whether the document was left alone before, and has not come through since."""
+        return key in self._rests
 
     def passed(self, key: DocumentKey) -> None:
         """The document has come through: what was remembered of it is over."""

@@ -85,14 +85,18 @@ UNCLEAR: dict[str, Answer] = {
 
 
 def about(world: World, request: httpx.Request, body: bytes, path: str) -> bool:
-    """Whether a request is made for one document: it names it, or one of its collections or its folder."""
+    """Whether a request is made for one document: it names it, its folder, a collection of it or its words."""
     text = body + str(request.url).encode()
-    name = path.rpartition("/")[2]
-    if name.encode() in text:
+    folder, _, name = path.rpartition("/")
+    if name.encode() in text or f"kept by {path.removesuffix('.md')} in".encode() in text:
         return True
     rows = world.emulator.snapshot()
-    mine = [row["id"] for row in rows if ((row["metadata"] or {}).get("syncd") or {}).get("path") == path]
-    return any(id_.encode() in text for id_ in mine)
+    ids = [row["id"] for row in rows if ((row["metadata"] or {}).get("syncd") or {}).get("path") == path]
+    if request.url.path.endswith(ROUTES["list"]):
+        ids = [row["id"] for row in rows if row["type"] == "folder" and row["name"] == folder]
+    elif request.url.path.endswith(ROUTES["create_folder"]):
+        return f'"name":"{folder}"'.encode() in body
+    return any(id_.encode() in text for id_ in ids)
 
 
 def instead(

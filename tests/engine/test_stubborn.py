@@ -1,0 +1,134 @@
+"""Nothing is tried for ever: one route that fails for one document, for ever, ends in a name and blocks nobody."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import exercised
+import pytest
+from answers import UNCLEAR, instead
+from laws import converged, no_gap, rows
+from service_world import Service, ServiceWorld
+from texts import text
+from world import World
+
+from syncd.decisions import retry
+
+DAY = 86400.0
+MOST = 200  # requests for one document in a day in which they are never answered; it were 2 880 at one in 30 s
+OTHERS = {"one.md", "two.md", "three.md", "other/four.md"}
+# The document that is concerned, by the route that fails for it.
+PATHS = {
+    "upload": "stubborn/old.md",
+    "create_folder": "new/old.md",
+    "update": "stubborn/old.md",
+    "detail": "stubborn/old.md",
+    "list": "stubborn/old.md",
+    "training": "stubborn/old.md",
+    "chunks": "stubborn/old.md",
+    "search": "stubborn/old.md",
+    "delete": "stubborn/old.md",
+}
+
+
+def at_work(world: World, route: str) -> None:
+    """Some documents that serve, one of them about to change, some about to be new, one about to go."""
+    world.delete_at_once()
+    for name in ("one", "two", "gone", "stubborn/old"):
+        world.write(f"{name}.md", text(name))
+    assert world.sync().exit_code == 0
+    world.sleep(1000)
+    if route == "create_folder":
+        world.write("new/old.md", text("new/old"))
+    else:
+        world.write("stubborn/old.md", text("stubborn/old", 2))
+    world.write("three.md", text("three"))
+    world.write("other/four.md", text("four"))
+
+
+def named(world: World, route: str, path: str) -> None:
+    """What is said of the document: what failed, and how often; and everybody else has come through."""
+    row = world.documents()[path]
+    states = world.states()
+    assert {name for name in OTHERS if states[name] == "verified"} == OTHERS
+    findings = rows(world, "select kind, path from findings where resolved_at is null")
+    match route:
+        case "list":  # the folder is left out of what is looked at, and that is all it was needed for
+            assert row["state"] == "verified"
+            assert findings == [("stuck", "stubborn")]
+        case "delete":  # the new version serves; the old one is hidden, and stays until the server takes it away
+            assert row["state"] == "verified"
+            assert findings == [("stuck", "stubborn/old.md")]
+        case "detail":  # rule 1: nothing is hidden that cannot be seen to be replaced, so the flip stays begun
+            assert (row["state"], row["attempts"] >= 8) == ("proving", True)
+            assert "'detail'" in row["last_error"]
+        case _:
+            assert (row["state"], row["quarantine"]) == ("quarantined", "upload-failed")
+            assert row["attempts"] >= 8
+            assert "came to nothing" in row["quarantine_message"]
+            assert "proxy" in row["quarantine_message"]
+    no_gap(world)
+
+
+def mended(world: World, path: str) -> None:
+    """The server answers again, a person says `retry`: all is well."""
+    world.between = None
+    world.sleep(4000)
+    world.run(lambda engine: _retried(engine.ledger, engine.config, path))
+    assert world.sync().exit_code == 0
+    world.sleep(4000)
+    converged(world)
+
+
+async def _retried(ledger: object, config: object, path: str) -> None:
+    retry(ledger, config, [path])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("route", PATHS)
+def test_a_run_ends(world: World, route: str) -> None:
+    """A one-shot run ends although a call for one document never succeeds; it is named, the others are verified."""
+    exercised.add("routes that fail for one document")
+    at_work(world, route)
+    world.remove("gone.md")
+    path = PATHS[route]
+    struck = instead(world, route, UNCLEAR["page 502"], path=path, times=100_000, effect=False)
+    began = world.time
+    outcome = world.sync()
+    assert outcome.exit_code == {"list": 0, "delete": 69, "update": 69}.get(route, 3)
+    assert world.time - began < 600.0
+    assert 4 <= len(struck) <= 30
+    named(world, route, path)
+    mended(world, path)
+
+
+@pytest.fixture
+def service_world(make_world: Callable[..., World], scratch: object) -> ServiceWorld:
+    """A world with a service in it."""
+    return ServiceWorld(scratch / "service")  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    "route", [pytest.param(r, marks=() if r in ("upload", "update") else pytest.mark.long) for r in PATHS]
+)
+def test_a_day_ends(service_world: ServiceWorld, route: str) -> None:
+    """In a day of the service a call that never succeeds for one document is made a few times, and blocks nobody."""
+    exercised.add("days with a route that fails for one document")
+    world = service_world
+    at_work(world, route)
+    path = PATHS[route]
+    struck = instead(world, route, UNCLEAR["page 502"], path=path, times=100_000, effect=False)
+
+    async def script(service: Service) -> None:
+        await asyncio.sleep(600.0)
+        service.remove("gone.md")
+        await asyncio.sleep(1800.0)
+        if route != "detail":  # a flip that cannot be finished is the one thing that vanished files wait for (rule 17)
+            assert world.states().get("gone.md") is None
+        await asyncio.sleep(DAY)
+
+    world.serve(script)
+    assert 4 <= len(struck) <= MOST
+    named(world, route, path)
+    assert world.broken == []
+    mended(world, path)
