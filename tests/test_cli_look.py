@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -224,6 +226,36 @@ def test_search_shows_paths(tmp_path: Path) -> None:
     assert (hit["source"], hit["path"], hit["rank"]) == ("docs", "walruses.md", 1)
     assert "docs/walruses.md" in site.run("search", "walruses", "--source", "docs", "--mode", "embedding", code=0).out
     site.run("search", "walruses", "--dataset", "nowhere", code=2)
+
+
+def test_history_of_a_failed_proof(tmp_path: Path) -> None:
+    """The searches that missed a document are shown, with the documents that were found instead (R6)."""
+    site = Site(tmp_path)
+    site.fill(2)
+    site.run("sync", code=0)
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as conn:
+        own, other = (
+            conn.execute(
+                "select r.id, r.collection_id from revisions r join documents d on d.id = r.document where d.path = ?",
+                (path,),
+            ).fetchone()
+            for path in ("otters.md", "walruses.md")
+        )
+        number = conn.execute(
+            "insert into proofs (revision, at, passed, failure) values (?, 1e9, 0, 'not found') returning id", own[:1]
+        ).fetchone()[0]
+        conn.execute(
+            "insert into probe_results (proof, query, mode, verdict, instead) values (?, 'q', 'm', 'missing', ?)",
+            (number, json.dumps([other[1], "theirs"])),
+        )
+        conn.commit()
+
+    passed, failed = site.run("history", "otters.md", "--json", code=0).json["proofs"]
+    assert (True, None, False, "not found") == (
+        passed["passed"], passed["failure"], failed["passed"], failed["failure"],
+    )  # fmt: skip
+    assert [["docs/walruses.md", "collection theirs"]] == [probe["instead"] for probe in failed["probes"]]
+    assert "docs/walruses.md" in site.run("history", "otters.md", code=0).out
 
 
 def test_verify(tmp_path: Path) -> None:

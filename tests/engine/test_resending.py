@@ -18,10 +18,14 @@ from syncd.ledger import Ledger, schema
 from syncd.models import Training
 from syncd.sending import LOSES_HEADINGS, LOSES_TITLE, WAY
 
+STATED = (("chunkSettingMode", "custom"), ("chunkSize", 600))
+CUSTOM = Training("chunk", STATED, (("chunkSplitMode", "paragraph"),))
+
 
 def long_text(name: str) -> str:
     """A text whose chunks would lose their title."""
-    return f"# Handbook of {name}\n\n## First part\n\n{text(name, sentences=30)}"
+    body = text(name, sentences=30).partition("\n")[2]
+    return f"# Handbook of {name}\n\n## First part\n{body}\n## Second part\n\nThe end of {name}.\n"
 
 
 def marked(world: World, way: int) -> None:
@@ -76,6 +80,19 @@ def test_the_way_is_recorded_with_what_is_sent(tmp_path: object) -> None:
     world.lose_ledger()
     world.sync()
     assert outdated.Older() == older(world)
+
+
+@pytest.mark.parametrize("training", [Training(), CUSTOM], ids=["auto", "custom"])
+def test_every_chunk_carries_the_title(tmp_path: object, training: Training) -> None:
+    """However a text is cut, each chunk on the server stands under the document's title (R1, R3)."""
+    world = World(tmp_path)  # type: ignore[arg-type]
+    world.source = replace(world.source, training=training)
+    world.write("a.md", long_text("a"))
+    world.write("b.txt", "\ufeff" + long_text("b"))
+    assert 0 == world.sync().exit_code
+    for row in world.emulator.snapshot():
+        assert len(row["texts"]) > 2
+        assert [] == [chunk for chunk in row["texts"] if "# Handbook of" not in chunk]
 
 
 def test_an_older_way_resends_nothing_by_itself(world: World) -> None:
@@ -142,12 +159,11 @@ def test_what_cannot_be_sent_again_serves_on(world: World) -> None:
 
 def test_a_stated_size_implies_paragraphs_for_what_is_new_alone(world: World) -> None:
     """What an implied setting changes is no change of the settings: nothing is re-sent, new files get it (R3)."""
-    stated = (("chunkSettingMode", "custom"), ("chunkSize", 600))
-    world.source = replace(world.source, training=Training("chunk", stated))
+    world.source = replace(world.source, training=Training("chunk", STATED))
     world.sync()
     marked(world, 1)
     before = uploads(world)
-    world.source = replace(world.source, training=Training("chunk", stated, (("chunkSplitMode", "paragraph"),)))
+    world.source = replace(world.source, training=CUSTOM)
     assert 0 == world.sync().exit_code
     assert before == uploads(world)
     assert {LOSES_HEADINGS: 4} == older(world).reasons
