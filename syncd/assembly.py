@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from syncd.config import Config
 from syncd.engine import Engine
+from syncd.headline import Facts
 from syncd.notices import Notifier
 from syncd.report.human import iso
 from syncd.running import Runner
@@ -36,28 +38,36 @@ class Assembly:
                 "state": "trouble" if server.message else "ok",
                 "message": server.message,
                 "hint": server.hint,
+                "code": server.code,
                 "since": iso(server.since),
             },
             "next": {name: iso(at) for name, at in self.scheduler.next_times().items()},
             "schedule": self.scheduler.explain(),
             "troubles": dict(self.runner.troubles),
+            "unproven": {name: count for name, count in self.runner.unproven.items() if count},
         }
 
     def well(self) -> bool:
         """Whether there is nothing about server and sources that a person should hear of."""
         return not self.runner.server.message and not self.runner.troubles
 
-    def summary(self) -> str:
-        """What it is at, in one line for `systemctl status`."""
+    def facts(self, figures: Mapping[str, int], refused: str) -> Facts:
+        """What is so, for the headline.
+
+        Args:
+            figures: of ``ledger.quality.at_a_glance``.
+            refused: what is wrong with a configuration that was refused.
+        """
         runner = self.runner
-        under_way = len(self.engine.under_way())
-        if runner.paused_since is not None:
-            return "paused until `syncd resume`"
-        if runner.server.message:
-            return f"waits for the FastGPT server: {runner.server.message}"
-        if runner.troubles:
-            return next(iter(runner.troubles.values()))
-        if under_way:
-            return f"works on {under_way} document{'s' if under_way != 1 else ''}"
-        sources = len(self.config.sources)
-        return f"watches {sources} source{'s' if sources != 1 else ''}"
+        return Facts(
+            server=runner.server.message,
+            server_code=runner.server.code,
+            troubles=dict(runner.troubles),
+            held=figures.get("held", 0),
+            quarantined=figures.get("quarantined", 0),
+            unproven=max(figures.get("unproven", 0), sum(runner.unproven.values())),
+            refused=refused,
+            paused=runner.paused_since is not None,
+            work=len(self.engine.under_way()) or figures.get("work", 0),
+            verified=figures.get("verified", 0),
+        )

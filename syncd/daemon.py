@@ -11,7 +11,7 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -23,6 +23,7 @@ from syncd.config import Config, Http
 from syncd.config.kept import keep
 from syncd.engine import Engine
 from syncd.errors import BusyError, ConfigError, LedgerWaits, SyncdError
+from syncd.headline import headline
 from syncd.hearing import Hearing
 from syncd.heart import Heart
 from syncd.jobs import Jobs
@@ -68,6 +69,7 @@ class Daemon:
     _loaded_at: float = 0.0
     _started_at: float = 0.0
     _ledger_since: float = 0.0
+    _figures: dict[str, int] = field(default_factory=dict)  # of the ledger, when it was last asked
     _http: Http | None = None  # what the status server was made of
     _reload: asyncio.Event = field(default_factory=asyncio.Event)
     _reloading: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -345,6 +347,10 @@ class Daemon:
 
     def _ledger_said(self) -> dict[str, Any]:
         blocked = self.ledger.blocked
+        damage = "" if self.assembly is None else self.assembly.runner.damage
+        if damage:
+            hint = "restore a backup, or end the service and move the file away: the next start rebuilds it"
+            return {"state": "damaged", "message": damage, "hint": hint}
         if blocked is None:
             return {"state": "ok", "message": "", "hint": ""}
         return {
@@ -412,11 +418,15 @@ class Daemon:
             return "starting"
         if self._stop.is_set():
             return "stopping"
-        if self.ledger.blocked is not None:
-            return f"waits: {self.ledger.blocked.message}"
-        if self.refused is not None:
-            return f"runs on; a new configuration was refused: {self.refused['problems'][0]}"
-        return assembly.summary()
+        with suppress(SyncdError):  # locked just now: the figures before are as good
+            self._figures = quality.at_a_glance(self.ledger.conn)
+        blocked, refused = self.ledger.blocked, "" if self.refused is None else str(self.refused["problems"][0])
+        facts = replace(
+            assembly.facts(self._figures, refused),
+            damaged=assembly.runner.damage,
+            ledger="" if blocked is None else blocked.message,
+        )
+        return headline(facts).line
 
 
 async def _end(task: asyncio.Future[None], close: Callable[[], Any]) -> None:

@@ -105,6 +105,8 @@ class Jobs:
         if sound != "ok":
             # No copy is made of what is damaged: it would push out one that is not.
             log.error("maintenance.damaged", ledger=str(ledger.path), check=sound)
+            self.runner.damage = f"the ledger {ledger.path} is damaged: {sound}"
+            self.runner.listener.changed()
         else:
             try:
                 copy = await self.run(upkeep.rotate, ledger, kept.backups)

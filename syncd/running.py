@@ -97,6 +97,8 @@ class Runner:
     server: ServerState = field(default_factory=ServerState)
     paused_since: float | None = None
     troubles: dict[str, str] = field(default_factory=dict)  # source -> why it cannot be served
+    unproven: dict[str, int] = field(default_factory=dict)  # source -> documents that its last whole pass left unproven
+    damage: str = ""  # what the nightly check found wrong with the ledger
     seen: set[str] = field(default_factory=set)  # sources that were looked at as a whole
     left: dict[str, float] = field(default_factory=dict)  # source with work left -> pause before it was looked at again
     _active: dict[asyncio.Task[None], Look] = field(default_factory=dict)
@@ -293,6 +295,7 @@ class Runner:
         else:
             if whole:
                 self.troubles.pop(source, None)
+                self.unproven[source] = sum(key.source == source for key in outcome.unproven)
                 self._look_when_due(source)
             self._look_at_what_is_left(source, outcome)
         did = {name: number for name, number in outcome.counts.items() if number and name not in ("unchanged", "held")}
@@ -303,6 +306,7 @@ class Runner:
             )
             log.info("pass.done", source=source, whole=whole, seconds=seconds, **did)
         self.listener.passed([source], whole, outcome)
+        self.listener.changed()
 
     def _look_when_due(self, source: str) -> None:
         """What a person has had sent anew, so many a minute, goes when it is due."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from syncd import outdated
 from syncd.config import Config
+from syncd.headline import of_status
 from syncd.ledger import records, remote, requests, tree
 from syncd.ledger.store import holder
 from syncd.models import Hit
@@ -38,13 +39,14 @@ def document(
     """
     known = [] if conn is None else remote.source_names(conn)
     configured = {source.name: source for source in config.sources}
-    return {
+    found = {
         "ledger": {"path": str(config.ledger.path), "id": ledger_id},
         "base_url": config.fastgpt.base_url,
         "service": dict(service),
         "sources": [_source(name, configured, conn, service, look) for name in dict.fromkeys([*configured, *known])],
         "findings": [] if conn is None else [{**f, "at": iso(f["at"])} for f in records.findings(conn)],
     }
+    return {"headline": of_status(found).data(), **found}
 
 
 def of_service(path: Path, conn: sqlite3.Connection | None) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def report(config: Config, ledger: Ledger | None) -> Report:
     service = standing.of_service(config.ledger.path, conn)
     document = standing.document(config, conn, None if ledger is None else ledger.id, service)
     rows = document["sources"]
-    parts: list[Any] = [_table(rows)]
+    parts: list[Any] = [_headline(document), _table(rows)]
     parts += _service(service)
     parts += [hold_finding(hold) for hold in _holds(ledger)]
     parts += [
@@ -97,6 +97,13 @@ def _holds(ledger: Ledger | None) -> list[Any]:
     from syncd.ledger import records
 
     return [] if ledger is None else records.holds(ledger.conn)
+
+
+def _headline(document: dict[str, Any]) -> Any:
+    from syncd.headline import of_status
+    from syncd.report import Lines
+
+    return Lines((of_status(document).line,))
 
 
 def _service(service: dict[str, Any]) -> list[Any]:

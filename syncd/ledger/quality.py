@@ -92,6 +92,20 @@ def listed(
     return count, _rows(conn, f"select * {chosen} order by source, path limit ?", (*values, limit))
 
 
+def at_a_glance(conn: sqlite3.Connection) -> dict[str, int]:
+    """What one line about everything needs; each figure has an index, so that the event loop may ask for it."""
+    return {
+        name: int(conn.execute(f"select {what}").fetchone()[0] or 0)
+        for name, what in (
+            ("verified", "count(*) from revisions where state = 'verified'"),
+            ("work", "count(*) from revisions where state in ('uploading', 'indexing', 'proving')"),
+            ("quarantined", "count(*) from documents where quarantine is not null and gone = 0"),
+            ("held", "sum(max(json_array_length(paths), at_stake, 1)) from holds"),
+            ("unproven", "count(*) from findings where resolved_at is null and kind = 'unproven'"),
+        )
+    }
+
+
 def held(conn: sqlite3.Connection) -> dict[str, int]:
     """How many reasons for holding deletions stand, by source."""
     return dict(conn.execute("select source, count(*) from holds group by source").fetchall())

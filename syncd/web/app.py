@@ -196,6 +196,7 @@ class _App:
             render,
             snapshot,
             may_act=self.guard.knows(_seen(request), now),
+            may_search=not self.guard.refusal(_seen(request), now, changes=False, costs=True),
             has_token=bool(self.guard.token),
             now=now,
             **more,

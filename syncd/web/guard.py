@@ -95,8 +95,11 @@ class Guard:
             return reason
         if changes:
             return self._needs_token("to change something")
-        if self.public or (costs and self.token):
+        if self.public:
             return self._needs_token("to see this")
+        if costs and (self.token or self.allowed_hosts):
+            # Whoever has given it further names serves others than this machine through them.
+            return self._needs_token("to search")
         return ""
 
     def foreign(self, request: Request, *, posted: bool) -> str:

@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 from syncd import __version__
 from syncd.durations import format_duration
 from syncd.explain import HOLD_REASONS, remedy_for
+from syncd.headline import of_status
 from syncd.ledger.quality import added
 from syncd.report.human import iso, lasting, moment, one_line, printable, telling_line
 from syncd.web import chart
@@ -48,6 +49,7 @@ def render(
     snapshot: Snapshot,
     *,
     may_act: bool,
+    may_search: bool = False,
     has_token: bool,
     now: float,
     part: bool = False,
@@ -59,6 +61,7 @@ def render(
     Args:
         snapshot: what is shown.
         may_act: whoever asks has shown the token.
+        may_search: whoever asks may have the server search, which costs tokens.
         has_token: a token is configured at all.
         now: seconds since the epoch.
         part: leave the frame out.
@@ -77,7 +80,7 @@ def render(
         .get_template("live.html" if part else "page.html")
         .render(
             version=__version__,
-            state=_state(status, given_up),
+            state=of_status(status),
             service=service,
             started=_when(service.get("started_at"), now),
             problems=_problems(service, now),
@@ -98,7 +101,7 @@ def render(
                 if at
             ],
             may_act=may_act,
-            may_search=may_act or not has_token,
+            may_search=may_search,
             has_token=has_token,
             said=said,
             searched=None if searched is None else _found(searched),
@@ -140,38 +143,12 @@ def confirm(source: str, hold: str, paths: list[str], came_since: int, grace: fl
 # ---------------------------------------------------------------- in a word
 
 
-def _state(status: Mapping[str, Any], given_up: int) -> dict[str, str]:
-    """How it goes: a word, a sentence, and a tone."""
-    service, sources = status["service"], status["sources"]
-    if service.get("paused"):
-        return {"word": "Paused", "more": "Nothing is sent until somebody resumes.", "tone": "warn"}
-    if service.get("server", {}).get("state") == "trouble":
-        return {"word": "Waits for FastGPT", "more": "It goes on by itself; no document suffers.", "tone": "bad"}
-    if service.get("troubles"):
-        return {"word": "A source is in trouble", "more": "The others are served.", "tone": "bad"}
-    work = service.get("under_way") or sum(
-        source["counts"].get(state, 0) for source in sources for state in ("proving", "indexing", "uploading")
-    )
-    if work:
-        return {"word": "At work", "more": f"{_documents(work)} on the way to being searchable.", "tone": "busy"}
-    held = sum(bool(source["holds"]) for source in sources)
-    if held or given_up:
-        parts = [f"{_documents(given_up)} quarantined"] * bool(given_up)
-        parts += [f"deletions of {held} source{'s' * (held != 1)} held"] * bool(held)
-        return {"word": "Needs a person", "more": f"{' and '.join(parts)}.".capitalize(), "tone": "warn"}
-    total = sum(source["counts"].get("verified", 0) for source in sources)
-    if not total:
-        return {"word": "Nothing to do", "more": "No document is there yet.", "tone": "good"}
-    return {"word": "In step", "more": f"{_documents(total)} found by search as saved.", "tone": "good"}
-
-
-def _documents(count: int) -> str:
-    return f"{count:,} document{'s' * (count != 1)}".replace(",", "\N{NARROW NO-BREAK SPACE}")
-
-
 def _problems(service: Mapping[str, Any], now: float) -> list[dict[str, Any]]:
     found = []
-    server = service.get("server", {})
+    ledger, server = service.get("ledger", {}), service.get("server", {})
+    if ledger.get("message"):
+        since = _when(ledger.get("since"), now)
+        found.append({"tone": "bad", "text": ledger["message"], "hint": ledger.get("hint", ""), "since": since})
     if server.get("message"):
         since = _when(server.get("since"), now)
         found.append({"tone": "bad", "text": server["message"], "hint": server.get("hint", ""), "since": since})

@@ -142,6 +142,10 @@ class View:
         self.page.get_by_role("button", name=name).first.click()
         self.page.locator(".said").wait_for()
 
+    def more(self, words: str) -> None:
+        """Wait until the page says so beside what is graver."""
+        self.page.locator("#state .more", has_text=words).wait_for()
+
     def word(self, word: str) -> None:
         """Wait until the page says how it goes in this word, by itself."""
         self.page.locator("#state .word", has_text=word).wait_for()
@@ -189,10 +193,10 @@ def test_it_can_be_read(view: Callable[..., View], service: Service, width: str,
     one.page.locator("#hits li").first.wait_for()
     _looks_right(one, f"searched-{width}-{scheme}")
     one.press("Pause")
-    one.word("Paused")
+    one.more("Paused")
     _looks_right(one, f"paused-{width}-{scheme}")
     one.press("Resume")
-    one.word("Needs a person")
+    one.word("1 document quarantined")
 
 
 def test_a_refusal_can_be_read(view: Callable[..., View]) -> None:
@@ -218,7 +222,7 @@ def test_it_lives(view: Callable[..., View], service: Service) -> None:
         one.page.locator("#recent li.fresh", has_text="docs/otters.md")
     ).first.wait_for()
     wait_until(lambda: _counts(service) == {"verified": 8, "quarantined": 1}, "it is verified")
-    one.word("Needs a person")
+    one.word("1 document quarantined")
     assert "still here" == one.page.evaluate("window.marker")
 
 
@@ -233,6 +237,22 @@ def test_what_is_open_stays_open(view: Callable[..., View], service: Service) ->
     one.page.wait_for_function("(old) => document.querySelector('#live-rest').innerHTML !== old", arg=before)
     assert "Try again" == one.page.evaluate("document.activeElement.textContent")
     wait_until(lambda: _counts(service) == {"verified": 8, "quarantined": 1}, "it is verified")
+
+
+def test_a_page_that_lost_its_service_says_so(view: Callable[..., View]) -> None:
+    """When nobody answers any more the page turns grey, says of when it is, and lives again with its service."""
+    one = view()
+    one.home()
+    one.page.locator("#link.good").wait_for()
+    one.page.context.set_offline(True)
+    one.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    one.page.locator("body.lost").wait_for()
+    assert "what is shown is of" in one.page.locator("#link").inner_text()
+    assert "Not connected — syncd" == one.page.title()
+    one.page.context.set_offline(False)
+    one.page.locator("body:not(.lost)").wait_for()
+    one.page.wait_for_function("!document.title.startsWith('Not connected')")
+    one.complaints.clear()  # the browser reports what it could not load itself
 
 
 def test_a_search_shows_paths(view: Callable[..., View]) -> None:
@@ -251,7 +271,7 @@ def test_buttons(view: Callable[..., View], service: Service) -> None:
     one.press("Pause")
     assert service.status()["service"]["paused"] is not None
     one.page.reload()
-    one.word("Paused")
+    one.more("Paused")
     one.press("Resume")
     assert service.status()["service"]["paused"] is None
     one.press("Look at everything now")

@@ -38,15 +38,15 @@ def test_a_life(site: Site, tmp_path: Path) -> None:
         earlier = manager.messages[: manager.messages.index(ready)]
         assert {"EXTEND_TIMEOUT_USEC", "STATUS"} >= {name for message in earlier for name in message}
         service.in_step()
-        manager.wait_status("watches 1 source")
+        manager.wait_status("In step")
         assert 1 == len(manager.having("READY"))
         assert not manager.having("WATCHDOG")  # nobody asked for it
 
         server().admin("faults", UNDER_WAY)
         site.write("slow.md", "# Otters\n\nEverything about slow otters, and why nobody hurries them in the north.\n")
-        manager.wait_status("works on 1 document")
+        manager.wait_status("At work: 1 document")
         site.run("pause", code=0)
-        manager.wait_status("paused")
+        manager.wait_status("Paused")
         site.run("resume", code=0)
         server().admin("faults", [])
 
@@ -84,7 +84,7 @@ def test_the_watchdog_is_fed(site: Site, pid: str, fed: bool) -> None:
             began, count = time.monotonic(), len(manager.having("WATCHDOG"))
             manager.wait("WATCHDOG", "1", count=count + 6)
             assert time.monotonic() - began > 2.0  # not more often than twice a second
-        manager.wait_status("watches 1 source")
+        manager.wait_status("In step")
         assert 0 == service.end()
         assert fed == bool(manager.having("WATCHDOG"))
 

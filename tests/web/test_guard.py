@@ -12,6 +12,7 @@ NOW = 1_800_000_000.0
 LOCAL = Guard("127.0.0.1", Secret(TOKEN), process=b"p")
 BARE = Guard("127.0.0.1", Secret(""))
 PUBLIC = Guard("0.0.0.0", Secret(TOKEN), ("docs.example.org",), process=b"p")  # noqa: S104 - nothing is bound
+NAMED = Guard("127.0.0.1", Secret(""), ("docs.example.org",))
 PUBLIC_BARE = Guard("0.0.0.0", Secret(""))  # noqa: S104
 
 
@@ -132,6 +133,8 @@ def test_no_other_site_may_act(headers: dict[str, str], allowed: bool) -> None:
         (LOCAL, False, True, False, False),
         (LOCAL, True, True, True, True),
         (BARE, False, True, True, False),
+        (NAMED, False, True, False, False),
+        (NAMED, True, True, False, False),
         (BARE, True, True, True, False),
         (PUBLIC, False, False, False, False),
         (PUBLIC, True, True, True, True),

@@ -160,6 +160,19 @@ def test_no_secrets(site: Site) -> None:
         ),
         ({"troubles": {"docs": "no such dataset"}}, None, "A source is in trouble"),
         ({}, "2026-11-20T08:00:00.000Z", "Paused"),
+        (
+            {
+                "server": {
+                    "state": "trouble",
+                    "message": "refused",
+                    "code": "account-refused",
+                    "hint": "",
+                    "since": None,
+                }
+            },
+            "2026-11-20T08:00:00.000Z",
+            "Refused by FastGPT",
+        ),
         ({"under_way": 3}, "2026-11-20T08:00:00.000Z", "Paused"),
     ],
 )
@@ -180,7 +193,7 @@ def test_words_for_the_service(site: Site, said: dict[str, Any], paused: str | N
         ("uploading", "At work"),
         ("indexing", "At work"),
         ("proving", "At work"),
-        ("quarantined", "Needs a person"),
+        ("quarantined", "1 document quarantined"),
         ("held", "Nothing to do"),
         ("retired", "Nothing to do"),
     ],

@@ -7,6 +7,24 @@
   let timer = null;
   let newest = Number(document.querySelector("#recent [data-key]")?.dataset.key ?? 0);
 
+  // When the service was last heard of; what is shown is as old as that.
+  let heard = Date.now();
+  let lost = false;
+
+  function found() {
+    heard = Date.now();
+    lost = false;
+    document.body.classList.remove("lost");
+    say("live", "good");
+  }
+
+  function gone() {
+    lost = true;
+    document.body.classList.add("lost");
+    say(`not connected; what is shown is of ${new Date(heard).toLocaleTimeString()}`, "bad");
+    document.title = "Not connected — syncd";
+  }
+
   function say(text, tone) {
     link.hidden = false;
     link.textContent = text;
@@ -26,8 +44,8 @@
   async function refresh() {
     timer = null;
     try {
-      const answer = await fetch("/?part=live", { headers: { accept: "text/html" } });
-      if (!answer.ok) return;
+      const answer = await fetch("/?part=live", { headers: { accept: "text/html" }, signal: AbortSignal.timeout(10000) });
+      if (!answer.ok) { gone(); return; }
       // The server has escaped whatever is in it, and the page's policy lets no script in it run.
       const fetched = new DOMParser().parseFromString(await answer.text(), "text/html");
       for (const old of parts()) {
@@ -38,10 +56,11 @@
         if (Number(row.dataset.key) > newest) row.classList.add("fresh");
       }
       newest = Number(document.querySelector("#recent [data-key]")?.dataset.key ?? newest);
+      found();
       document.title = `${document.querySelector("#state .word").textContent} — syncd`;
       locally();
     } catch {
-      // The service is restarting: the stream comes back by itself.
+      gone(); // it may be restarting: the stream comes back by itself
     }
   }
 
@@ -56,8 +75,8 @@
 
   const stream = new EventSource("/api/v1/stream");
   stream.onmessage = soon;
-  stream.onopen = () => { say("live", "good"); soon(); };
-  stream.onerror = () => say("not connected", "bad");
+  stream.onopen = () => { if (!lost) say("live", "good"); soon(); };
+  stream.onerror = gone;
   setInterval(() => { if (!document.hidden) soon(); }, 15000);
   locally();
 })();
