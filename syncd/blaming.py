@@ -151,7 +151,7 @@ class Blame:
     def put_off(self, key: DocumentKey, error: SyncdError) -> None:
         """Not again in this pass."""
         self.state.put_off[key] = error.message
-        self.state.open[key.source] = f"{key.path} could not be worked on in this pass"
+        self.state.open[key] = f"{key.path} could not be worked on in this pass"
         cause = error.cause if isinstance(error, OutcomeUnknown) and error.cause is not None else error
         self.state.codes.add(cause.exit_code if cause.exit_code != EXIT_PARTIAL else error.exit_code)
 
@@ -176,7 +176,7 @@ class Blame:
     def leave_unproven(self, key: DocumentKey, reason: str) -> None:
         self.state.unproven[key] = reason
         self.state.put_off[key] = reason
-        self.state.open[key.source] = f"{key.path} is not proven yet"
+        self.state.open[key] = f"{key.path} is not proven yet"
         log.warning("document.unproven", source=key.source, path=key.path, reason=reason)
 
     def changed(self, key: DocumentKey, error: Gone) -> None:
@@ -184,7 +184,7 @@ class Blame:
         self.state.changed[key] += 1
         if self.state.changed[key] >= _MOST_CHANGES:
             self.state.put_off[key] = f"{STILL_BEING_WRITTEN} ({error.message})"
-            self.state.open[key.source] = f"{key.path} was changed while it was worked on"
+            self.state.open[key] = f"{key.path} was changed while it was worked on"
 
     async def failed(
         self, key: DocumentKey, entry: LedgerEntry, snapshot: FileSnapshot | None, error: DocumentError
@@ -227,7 +227,7 @@ class Blame:
         )
         if candidate is not None:
             self.tools.materials.pop(candidate.id, None)
-        self.state.open[key.source] = f"{key.path} could not be uploaded in this pass"
+        self.state.open[key] = f"{key.path} could not be uploaded in this pass"
         self.tools.progress.count("quarantined", key, f"{error.code}: {error.message}")
         log.warning("document.quarantined", source=key.source, path=key.path, code=error.code, error=error.message)
 
@@ -244,7 +244,7 @@ class Blame:
         self.state.refusals[key] += 1
         if self.state.refusals[key] > _PATIENT_FAILURES:
             self.state.put_off[key] = error.message
-            self.state.open[key.source] = f"{key.path} could not be uploaded in this pass"
+            self.state.open[key] = f"{key.path} could not be uploaded in this pass"
             self.state.codes.add(Unavailable.exit_code)
             return
         log.warning("upload.refused", source=key.source, path=key.path, error=error.message)

@@ -12,10 +12,12 @@ from syncd import tidy
 from syncd.apply import Applier, Stopped, Tools
 from syncd.errors import Stuck
 from syncd.following import Follower
+from syncd.going import Going
 from syncd.ledger import entries, moves
 from syncd.models import AnyAction, Delete, DocumentKey, Move, Plan, Prove, Resume, Retire, Upload
-from syncd.observe import Observation
+from syncd.observe import Observation, Observer
 from syncd.passing import PassState
+from syncd.plan import is_new
 
 _LEAVES_ROOM = ("moved", "deleted")  # after these a folder on the server may be empty
 IN_FLIGHT = 64  # documents on their way to the server or in training at once
@@ -30,17 +32,20 @@ class Carrier:
     applier: Applier
     follower: Follower
     state: PassState
+    observer: Observer
 
     async def carry_out(
-        self, plan: Plan, observations: dict[str, Observation], others: Callable[[str], Awaitable[bool]]
+        self, plan: Plan, observations: dict[str, Observation], vanished_done: Callable[[], None]
     ) -> None:
-        """Carry out one plan: moves first, then all documents in parallel, vanished files last.
+        """Carry out one plan: moves first, then all documents in parallel, and beside them what goes for good.
+
+        A vanished file goes last where it may be one that is being worked on under another name (rule 17); nothing
+        else that lasts keeps it.
 
         Args:
             plan: what is to be done.
             observations: what it was made from.
-            others: waits for what other passes have under way in a source; true when there was something: then what
-                goes for good is left to the next round, which has looked at the disk again.
+            vanished_done: told when everything that vanished is taken away, or is left to another round.
         """
         self.tools.progress.phase = "working"
         snapshots = {
@@ -62,19 +67,31 @@ class Carrier:
             by_key.setdefault(action.key, []).append(action)
         for key in {w.key for w in plan.waiting if w.until is not None}:
             by_key.setdefault(key, [])
-        follow = self.follower.follow
-        await self._in_parallel({k: lambda k=k, a=a: follow(k, a, snapshots.get(k)) for k, a in by_key.items()})  # type: ignore[misc]
-        late = {name for name in {a.key.source for a in last if isinstance(a, Retire)} if await others(name)}
-        closed = [
-            a
-            for a in last
-            if not (isinstance(a, Retire) and (a.key.source in late or self.state.open.get(a.key.source)))
-            and a.key.source not in self.state.adopting  # by another pass, since this was planned (rule 25)
-        ]
-        for_good: dict[DocumentKey, list[AnyAction]] = {}
-        for action in closed:
-            for_good.setdefault(action.key, []).append(action)
-        await self._in_parallel({k: lambda k=k, a=a: self._for_good(k, a) for k, a in for_good.items()})  # type: ignore[misc]
+        going = Going(self.tools, self.applier, self.follower, self.state, self.observer, vanished_done)
+        for key in by_key:
+            snapshot = snapshots.get(key)
+            new = is_new(observations[key.source].view.entries.get(key.path))
+            going.begins(key, "" if snapshot is None else snapshot.sha256, new=new)
+
+        async def follow(key: DocumentKey, actions: list[AnyAction]) -> None:
+            try:
+                await self.follower.follow(key, actions, snapshots.get(key))
+            finally:
+                going.ends(key)
+
+        beside = asyncio.ensure_future(going.take_away(last))
+        try:
+            await self._in_parallel({k: lambda k=k, a=a: follow(k, a) for k, a in by_key.items()})  # type: ignore[misc]
+        except Exception:
+            going.is_alone()
+            await asyncio.gather(beside, return_exceptions=True)  # it stops at its next safe point
+            raise
+        except BaseException:
+            beside.cancel()
+            await asyncio.gather(beside, return_exceptions=True)
+            raise
+        going.is_alone()
+        await beside
 
     async def _in_parallel(self, works: dict[DocumentKey, Callable[[], Awaitable[None]]]) -> None:
         """Run all, ``IN_FLIGHT`` at a time; a failure stops the others at their next safe point and is raised.
@@ -129,26 +146,6 @@ class Carrier:
         await self.tools.ledger.commit("relink", lambda db: moves.relink(db, rows, self.tools.now()))
         for move in linked:
             self.tools.claims.free(move.origin, self.tools.owner)
-
-    async def _for_good(self, key: DocumentKey, actions: list[AnyAction]) -> None:
-        """Take away what one document is rid of, unless somebody works on it again."""
-        claims, owner = self.tools.claims, self.tools.owner
-        if not claims.hold(key, owner):
-            return
-        try:
-            for action in actions:
-                await self.follower.guarded(action, lambda a=action: self._last(a))  # type: ignore[misc]
-        finally:
-            claims.free(key, owner, self.state.open.get(key.source, ""))
-
-    async def _last(self, action: AnyAction) -> None:
-        match action:
-            case Retire():
-                await self.applier.retire(action, lambda: self.follower.exists(action.key))
-            case Delete():
-                await self.applier.delete(action)
-            case _:
-                raise AssertionError(action)
 
     # ------------------------------------------------------------ folders that were emptied
 

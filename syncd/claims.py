@@ -17,14 +17,11 @@ from syncd.models import Content, DocumentKey
 @dataclass(slots=True)
 class _Claim:
     owner: object
-    number: int
     content: Content | None  # what the disk says of it, as the owner saw it; None: its file is gone
     vanished: bool
     begun: bool  # its work was begun: nobody else may take it over
-    former: list[object] = field(default_factory=list)  # passes that had it before their turn for it came
     newer: asyncio.Event = field(default_factory=asyncio.Event)  # the disk says something newer of it
     freed: asyncio.Event = field(default_factory=asyncio.Event)
-    left: str = ""  # why the work on it did not come to its end
 
 
 @dataclass(slots=True)
@@ -37,9 +34,6 @@ class Claims:
 
     freed: Callable[[DocumentKey], None] = lambda _key: None
     _held: dict[DocumentKey, _Claim] = field(default_factory=dict)
-    _first: dict[object, int] = field(default_factory=dict)  # pass -> number of the first claim after it began
-    _left: dict[object, str] = field(default_factory=dict)  # pass -> why work that was taken over came to nothing
-    _count: int = 0
 
     def __len__(self) -> int:
         return len(self._held)
@@ -47,10 +41,6 @@ class Claims:
     def keys(self) -> list[DocumentKey]:
         """The documents that are being worked on."""
         return list(self._held)
-
-    def begin(self, owner: object) -> None:
-        """A pass begins: what others hold now is earlier than what it does."""
-        self._first[owner] = self._count
 
     def take(
         self,
@@ -70,13 +60,12 @@ class Claims:
             key: the document.
             owner: the pass.
             content: what the disk says of it; ``None`` when its file is gone.
-            vanished: nothing of it is waited for before other vanished files may go.
+            vanished: its file is gone: no other vanished file may have become it.
             begun: it is worked on from now on, and cannot be taken over.
         """
         held = self._held.get(key)
         if held is None:
-            self._held[key] = _Claim(owner, self._count, content, vanished, begun or vanished)
-            self._count += 1
+            self._held[key] = _Claim(owner, content, vanished, begun or vanished)
             return True
         if held.owner is owner:
             held.content, held.vanished = content, vanished
@@ -90,7 +79,6 @@ class Claims:
         return False
 
     def _take_over(self, held: _Claim, owner: object, content: Content | None) -> None:
-        held.former.append(held.owner)
         held.owner, held.content = owner, content
 
     def start(self, key: DocumentKey, owner: object) -> bool:
@@ -122,15 +110,12 @@ class Claims:
         held = self._held.get(key)
         return None if held is None else held.newer
 
-    def free(self, key: DocumentKey, owner: object, left: str = "") -> None:
-        """Give a document back; ``left`` says why its work did not come to an end. Not ours: nothing happens."""
+    def free(self, key: DocumentKey, owner: object) -> None:
+        """Give a document back. Not ours: nothing happens."""
         held = self._held.get(key)
         if held is None or held.owner is not owner:
             return
         del self._held[key]
-        held.left = left
-        if left:
-            self._left.update(dict.fromkeys((one for one in held.former if one in self._first), left))
         held.freed.set()
         if held.newer.is_set():
             self.freed(key)
@@ -143,26 +128,12 @@ class Claims:
     def end(self, owner: object) -> None:
         """A pass ends: give back whatever it still holds."""
         for key in [key for key, held in self._held.items() if held.owner is owner]:
-            self.free(key, owner, "its pass ended")
-        self._first.pop(owner, None)
-        self._left.pop(owner, None)
+            self.free(key, owner)
 
-    async def settled(self, owner: object, source: str, refused: Collection[DocumentKey]) -> tuple[int, str]:
-        """Wait for what other passes began in a source before this one did, and for what they refused it.
-
-        Returns:
-            How many documents were waited for, and why one of them came to nothing ("" when all went well).
-        """
-        first = self._first.get(owner, self._count)
-        claims = [
-            held
+    def of_others(self, owner: object, source: str) -> list[tuple[DocumentKey, Content]]:
+        """What other passes work on in a source, and with which content; what vanishes is left out."""
+        return [
+            (key, held.content)
             for key, held in self._held.items()
-            if key.source == source
-            and held.owner is not owner
-            and not held.vanished
-            and (held.number < first or key in refused or owner in held.former)
+            if key.source == source and held.owner is not owner and not held.vanished and held.content is not None
         ]
-        for claim in claims:
-            await claim.freed.wait()
-        left = next((claim.left for claim in claims if claim.left), "")
-        return len(claims), left or self._left.get(owner, "")

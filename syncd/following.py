@@ -68,7 +68,7 @@ class Follower:
         try:
             await self._follow(key, planned, snapshot)
         finally:
-            self.tools.claims.free(key, self.tools.owner, self.state.open.get(key.source, ""))
+            self.tools.claims.free(key, self.tools.owner)
             self.tools.progress.documents_done += 1
 
     async def _follow(self, key: DocumentKey, planned: list[AnyAction], snapshot: FileSnapshot | None) -> None:

@@ -44,6 +44,7 @@ EVENTS: Mapping[str, str] = {
     "document.verified": "uploaded, indexed, compared and found by search; `seconds` since its change was noticed",
     "document.moved": "the server knows its new place; nothing was uploaded",
     "document.retired": "its file is gone: hidden, and deleted after `grace` seconds",
+    "deletion.waited": "a vanished file waited as long as it may for another one's upload, and goes now",
     "document.deleted": "a retired version is deleted on the server",
     "document.failed": "one attempt failed; it is tried again",
     "document.quarantined": "given up until content, settings or a person changes that",

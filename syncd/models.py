@@ -180,6 +180,7 @@ class LedgerEntry:
     next_try_at: float | None = None
     last_error: str = ""
     sha256: str = ""  # of the file as last seen
+    missing_since: float | None = None  # when a look at the whole source did not find the file
     gone: bool = False  # the file is known to have vanished
     setbacks: int = 0  # calls for it that came to nothing since its last success, while the server was well
     setback_since: float | None = None
@@ -313,7 +314,8 @@ class Waiting:
 
     key: DocumentKey
     reason: str
-    until: float | None = None
+    until: float | None = None  # the pass goes on with it then
+    due: float | None = None  # another pass is to look at it then, at the latest
 
 
 @dataclass(frozen=True, slots=True)

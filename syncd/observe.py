@@ -139,7 +139,7 @@ class Observer:
         _leave_open(result, snapshots)
         view = self._view(state, result, snapshots, missing)
         if remember:
-            await self._remember(state, view, result)
+            await self._remember(state, view, result, open_files)
         return Observation(view, result, open_files, scan_seconds)
 
     async def look(
@@ -170,7 +170,7 @@ class Observer:
             entries=entries.by_path(conn, name, [s.key.path for s in snapshots]),
             serving=0,
         )
-        await self._remember(state, view, result, partial=True)
+        await self._remember(state, view, result, open_files, partial=True)
         return Observation(view, result, open_files, scan_seconds, partial=True)
 
     def exists(self, key: DocumentKey, state: SourceState) -> bool:
@@ -181,6 +181,14 @@ class Observer:
             spellings.add(disk_name)
         rules = self._rules_of(state)
         return any(in_scope(str(state.config.path), rules, spelling) for spelling in spellings)
+
+    def is_there(self, state: SourceState) -> bool:
+        """Whether the source's root is there at this moment, with something in it."""
+        try:
+            with os.scandir(state.config.path) as found:
+                return next(found, None) is not None
+        except OSError:
+            return False
 
     # ------------------------------------------------------------ disk
 
@@ -308,7 +316,13 @@ class Observer:
         return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
     async def _remember(
-        self, state: SourceState, view: SourceView, result: ScanResult, *, partial: bool = False
+        self,
+        state: SourceState,
+        view: SourceView,
+        result: ScanResult,
+        written: list[FileSnapshot],
+        *,
+        partial: bool = False,
     ) -> None:
         name = state.config.name
         now = self._now()
@@ -322,7 +336,7 @@ class Observer:
                 finished.append(entry)
         handed = [] if partial else self._handed_over(name, result)
         forgotten = [] if partial else forgettable(view, now)
-        if partial and not seen:
+        if partial and not seen and not written:
             return
 
         def write(db: Any) -> None:
@@ -332,6 +346,10 @@ class Observer:
                 moves.clear_quarantine(db, entry.document_id)
             for document_id in handed:
                 moves.hand_over(db, document_id, now)
+            settled = [snapshot.key.path for snapshot in view.seen] if partial else None
+            records.store_restless(db, name, [snapshot.key.path for snapshot in written], now, settled=settled)
+            if not partial:
+                tree.missed(db, name, view.vanished, now)
             for entry in forgotten:
                 moves.vanished(db, entry.document_id)
             if view.root is RootState.OK and not partial:

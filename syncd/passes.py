@@ -21,13 +21,15 @@ from syncd.errors import EXIT_UNPROVEN
 from syncd.fastgpt.limiter import urgent
 from syncd.following import Follower
 from syncd.gate import Gate
+from syncd.ledger import entries
 from syncd.logs import get_logger
 from syncd.models import AnyAction, DocumentKey, FileSnapshot, Move, Plan, Retire
 from syncd.observe import Observation, Observer
 from syncd.passing import Outcome, PassState, keep_notes, outcome, still_waiting
-from syncd.plan import make
+from syncd.plan import is_new, make
 from syncd.preparing import Known, Preparer
 from syncd.progress import Progress
+from syncd.succession import Open
 
 log = get_logger(__name__)
 
@@ -105,7 +107,7 @@ class Pass:
             blame=self.blame,
             exists=lambda key: shared.observer.exists(key, tools.sources[key.source]),
         )
-        self._carrier = Carrier(tools, applier, follower, self.state)
+        self._carrier = Carrier(tools, applier, follower, self.state, shared.observer)
         self._preparer = Preparer(
             client=tools.client,
             ledger=tools.ledger,
@@ -133,7 +135,6 @@ class Pass:
         urgent.set(0 < sum(map(len, self._paths.values())) <= _FRESH)
         timer = None if limit is None else loop.call_later(max(limit, 0.0), self._time_is_up)
         self._shared.live.append(self)
-        self._tools.claims.begin(self)
         try:
             return await self._run()
         finally:
@@ -177,7 +178,7 @@ class Pass:
             try:
                 if await self._preparer.prepare(self._wanted(plan)):
                     continue
-                await self._carrier.carry_out(plan, observations, self._wait_for_others)
+                await self._carrier.carry_out(plan, observations, self._let_vanish)
             except Stopped:
                 break
             finally:
@@ -286,26 +287,33 @@ class Pass:
             self._refused.add(key)
         return taken
 
-    async def _wait_for_others(self, source: str) -> bool:
-        """Before vanished files go: have other passes bring to an end what they began earlier (rule 17).
-
-        Returns:
-            Whether there was something to wait for; then the disk is to be looked at again first.
-        """
-        waited, left = await self._tools.unless_stopped(self._tools.claims.settled(self, source, self._refused))
-        if left:
-            self.state.open[source] = left
-        return bool(waited)
-
     def _adopted(self, names: set[str]) -> None:
         """What was adopted may be what another pass is about to take away (rule 25)."""
         for other in self._shared.live:
             other.state.adopting |= names
 
-    def _unresolved(self, name: str, observation: Observation) -> str:
-        """Why vanished files of a source must wait (rule 17): a file that is being written may be one that moved."""
-        written = [snapshot.key.path for snapshot in observation.unsettled]
-        return self.state.open.get(name, "") or (f"{written[0]} is still being written" if written else "")
+    def _unresolved(self, name: str, observation: Observation) -> tuple[Open, ...]:
+        """What a vanished file of the source may have become, and what is not done in this round (rule 17)."""
+        written = {s.key.path: ("", f"{s.key.path} is still being written") for s in observation.unsettled}
+        snapshots = observation.snapshots
+        failed = {
+            key.path: (snapshots[key.path].sha256 if key.path in snapshots else "", why)
+            for key, why in self.state.open.items()
+            if key.source == name
+        }
+        open_ = {**failed, **written}
+        if not open_ or not observation.view.vanished:
+            return ()
+        known = entries.by_path(self._tools.ledger.conn, name, open_)
+        return tuple(
+            Open(
+                path,
+                why,
+                sha256 or (known[path].sha256 if path in failed and path in known else ""),
+                is_new(known.get(path)),
+            )
+            for path, (sha256, why) in open_.items()
+        )
 
     # ------------------------------------------------------------ whether there is work
 

@@ -23,7 +23,7 @@ class PassState:
     Attributes:
         troubles: source -> why it cannot be served.
         adopting: sources of which collections were taken in: nothing of them retires (rule 25).
-        open: source -> why its vanished files must wait (rule 17).
+        open: documents whose work came to nothing in this pass, and why: a vanished file may be one of them (rule 17).
         unproven: documents that search misses while nothing shows that search works.
         put_off: documents that are not touched again in this pass, and why.
         changed: how often a document's file changed under our hands.
@@ -33,7 +33,7 @@ class PassState:
     """
 
     troubles: dict[str, SourceError] = field(default_factory=dict)
-    open: dict[str, str] = field(default_factory=dict)
+    open: dict[DocumentKey, str] = field(default_factory=dict)
     adopting: set[str] = field(default_factory=set)
     unproven: dict[DocumentKey, str] = field(default_factory=dict)
     put_off: dict[DocumentKey, str] = field(default_factory=dict)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from syncd import firewall, pairing
+from syncd import firewall, pairing, succession
 from syncd.models import (
     AnyAction,
     Delete,
@@ -28,7 +28,7 @@ from syncd.models import (
 )
 from syncd.policy import SourcePolicy, decide, decide_vanished, grace_of, upkeep
 
-__all__ = ["SourcePolicy", "SourceView", "decide", "decide_vanished", "forgettable", "make", "recovered"]
+__all__ = ["SourcePolicy", "SourceView", "decide", "decide_vanished", "forgettable", "is_new", "make", "recovered"]
 
 ADOPTED = "collections were adopted in this pass; deletions wait for the next one"
 
@@ -54,7 +54,7 @@ class SourceView:
     released: frozenset[RevisionId] = frozenset()
     emptied_released: bool = False
     adopting: bool = False  # a pass that adopts never retires (rule 25)
-    unresolved: str = ""  # why vanished files must wait: an upload of this pass is open or failed (rule 17)
+    unresolved: tuple[succession.Open, ...] = ()  # open or failed in this pass: may be a file that moved (rule 17)
 
 
 def make(views: Iterable[SourceView], now: float) -> Plan:
@@ -102,8 +102,7 @@ def _plan_source(view: SourceView, now: float) -> Plan:
     for snapshot in view.seen:
         if snapshot.key.path not in moved:
             take(decide(snapshot, view.entries.get(snapshot.key.path), view.policy, now))
-    # A document that was moved *and* edited must not lose its old version before the new one serves (rule 17).
-    open_upload = view.unresolved or (f"{waiting[0].key.path} waits for another try" if waiting else "")
+    opens = succession.Opens.of([*view.unresolved, *(_put_off(view, item) for item in waiting)])
     for path, entry in view.entries.items():
         if path not in seen and path not in moved:
             take(decide_vanished(entry, now))
@@ -111,7 +110,7 @@ def _plan_source(view: SourceView, now: float) -> Plan:
     verdict = _judge(view, gone, now)
     allowed = {v.path for v in verdict.allowed}
     for entry in gone:
-        take(_retire_vanished(entry, view, allowed, verdict.hold, open_upload, now))
+        take(_retire_vanished(entry, view, allowed, verdict.hold, opens, now))
     absent = {entry.key.path for entry in gone}
     for path, entry in view.entries.items():
         over = path not in seen and (entry.gone or path in absent)
@@ -173,8 +172,22 @@ def _judge(view: SourceView, gone: Iterable[LedgerEntry], now: float) -> firewal
     )
 
 
+def _put_off(view: SourceView, waiting: Waiting) -> succession.Open:
+    path = waiting.key.path
+    entry = view.entries.get(path)
+    sha256 = next((snapshot.sha256 for snapshot in view.seen if snapshot.key.path == path), "")
+    return succession.Open(path, f"{path} waits for another try", sha256, is_new(entry))
+
+
+def is_new(entry: LedgerEntry | None) -> bool:
+    """Whether nothing was ever verified under a path, so that its file may be another one that has moved."""
+    if entry is None:
+        return True
+    return entry.serving is None and all(revision.verified_at is None for revision in entry.retired)
+
+
 def _retire_vanished(
-    entry: LedgerEntry, view: SourceView, allowed: set[str], hold: Hold | None, open_upload: str, now: float
+    entry: LedgerEntry, view: SourceView, allowed: set[str], hold: Hold | None, opens: succession.Opens, now: float
 ) -> AnyAction | Waiting | None:
     """What the firewall lets happen to a document whose file is gone."""
     key, candidate, serving = entry.key, entry.candidate, entry.serving
@@ -190,7 +203,14 @@ def _retire_vanished(
     if candidate is not None:
         grace = grace_of(candidate, view.policy)
         return Retire(key, "the file is gone", revision=candidate, grace=grace, vanished=False)
-    if open_upload:
-        return Waiting(key, open_upload)
     assert serving is not None  # noqa: S101 - one of the two is there
-    return Retire(key, "the file is gone", revision=serving, grace=view.policy.delete.grace, vanished=True)
+    wait = opens.wait(serving.content.sha256)
+    if wait is not None and (left := succession.left(wait, entry.missing_since, now)) > 0:
+        return Waiting(key, f"its file is gone; it waits, since {wait.why}", due=now + left)
+    return Retire(
+        key,
+        f"the file is gone{succession.remark(wait)}",
+        revision=serving,
+        grace=view.policy.delete.grace,
+        vanished=True,
+    )

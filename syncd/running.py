@@ -329,6 +329,10 @@ class Runner:
         first, most = _AFTER_LEFT
         pause = min(self.left.get(source, first / 2) * 2, most)
         self.left[source] = pause
+        # A deletion whose wait is over goes then, not at the look after (rule 17).
+        now = self.engine.now()
+        due = [one.due - now for one in outcome.waiting if one.key.source == source and one.due is not None]
+        pause = min([pause, *(max(seconds, first / 2) for seconds in due)])
         self.looks.whole(source, asyncio.get_running_loop().time() + pause)
         self._poke.set()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ from syncd.headline import of_status
 from syncd.ledger import records, remote, requests, tree
 from syncd.ledger.store import holder
 from syncd.models import Hit
-from syncd.report.human import iso
+from syncd.report.human import iso, still_written
 from syncd.report.passes import hold_data
 
 STATES = ("waiting", "uploading", "indexing", "proving", "verified", "quarantined", "held", "retired")
+_MOST_WAITING = 20  # that are named
 _NO_WATCH = {"mode": "off", "reason": "no service is running"}
 
 
@@ -77,10 +79,12 @@ def _source(
     counts = dict.fromkeys(STATES, 0)
     holds = []
     older = outdated.Older()
+    waiting: dict[str, Any] = {"count": 0, "documents": []}
     if conn is not None and source is not None:
         older = outdated.of_source(conn, source, look=look)
     if conn is not None:
         counts.update(records.counts_by_state(conn, name))
+        waiting = _waiting(conn, name)
         holds = [hold_data(hold) for hold in records.holds(conn, name)]
     watch = service.get("watch", {}).get(name, _NO_WATCH) if service.get("running") else _NO_WATCH
     return {
@@ -97,12 +101,30 @@ def _source(
         "trouble": service.get("troubles", {}).get(name) if service.get("running") else None,
         "last_scan_at": iso(None if row is None else row.last_scan_at),
         "holds": holds,
+        "waiting": waiting,
         "outdated": {
             "count": older.number,
             "on_their_way": older.asked,
             "exact": older.exact,
             "message": older.message,
         },
+    }
+
+
+def _waiting(conn: sqlite3.Connection, name: str) -> dict[str, Any]:
+    """Who waits and why, the first of them by name."""
+    now = time.time()
+    count, rows = records.waiting(conn, name, _MOST_WAITING)
+    return {
+        "count": count,
+        "documents": [
+            {
+                "path": row["path"],
+                "reason": still_written(row["since"], now) if row["written"] else row["reason"],
+                "since": iso(row["since"]),
+            }
+            for row in rows
+        ],
     }
 
 

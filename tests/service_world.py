@@ -393,9 +393,10 @@ class ServiceWorld(World):
                 running.result()
                 await scripted
         finally:
-            for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            rest = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in rest:
                 task.cancel()
-            await asyncio.sleep(0)
+            await asyncio.gather(*rest, return_exceptions=True)
             ledger.close()
 
     async def _in_thread(self, function: Callable[..., Any], *args: Any) -> Any:

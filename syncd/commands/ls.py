@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -68,8 +69,11 @@ def _skipped(config: Config, names: list[str] | None, rows: list[dict[str, Any]]
 
 def document(row: dict[str, Any]) -> dict[str, Any]:
     """One row of the ledger as the contract has it."""
-    from syncd.report.human import iso
+    from syncd.report.human import iso, still_written
 
+    note = row["note_reason"]
+    if row["restless_since"] is not None:
+        note = still_written(row["restless_since"], time.time())
     serving = None
     if row["serving_collection_id"] is not None:
         serving = {
@@ -91,7 +95,7 @@ def document(row: dict[str, Any]) -> dict[str, Any]:
         "serving": serving,
         "weak": row["weak"] or None,
         "remark": row["remark"] or None,
-        "note": row["note_reason"] or None,
+        "note": note or None,
         "next_try_at": iso(row["next_try_at"]),
     }
 
@@ -114,7 +118,7 @@ def report(rows: list[dict[str, Any]], *, synchronised: bool) -> Report:
     def remark(row: dict[str, Any], shown: dict[str, Any]) -> str:
         if shown["error"] is not None:
             return f"{shown['error']['code']}: {shown['error']['message']}"
-        return row["note_reason"] or (f"weak proof: {row['weak']}" if row["weak"] else row["remark"])
+        return shown["note"] or (f"weak proof: {row['weak']}" if row["weak"] else row["remark"])
 
     several = len({row["source"] for row in rows}) > 1
     table = Table(

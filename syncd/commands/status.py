@@ -71,6 +71,11 @@ def report(config: Config, ledger: Ledger | None) -> Report:
     ]
     parts += [Finding(Level.ERROR, "source", row["trouble"]) for row in rows if row["trouble"]]
     parts += [
+        Finding(Level.INFO, "waiting", f"{row['name']}/{one['path']}: {one['reason']}")
+        for row in rows
+        for one in row["waiting"]["documents"]
+    ]
+    parts += [
         Finding(Level.WARNING, f["kind"], f"{f['source']}/{f['path']}: {f['message']}") for f in document["findings"]
     ]
     parts += [

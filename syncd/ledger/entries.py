@@ -26,7 +26,7 @@ _REVISION = (
 )
 _DOCUMENT = (
     "id, source, path, sha256, gone, quarantine, quarantine_message, quarantine_sha256, quarantine_settings, "
-    "quarantine_since, attempts, next_try_at, last_error, setbacks, setback_since"
+    "quarantine_since, attempts, next_try_at, last_error, setbacks, setback_since, missing_since"
 )
 _BATCH = 400  # below SQLite's limit of parameters in every build
 
@@ -94,6 +94,7 @@ def _entry(row: Sequence[object], revisions: Iterable[Revision]) -> LedgerEntry:
         next_try_at=row[11],  # type: ignore[arg-type]
         last_error=str(row[12]),
         sha256=str(row[3]),
+        missing_since=row[15],  # type: ignore[arg-type]
         gone=bool(row[4]),
         setbacks=row[13],  # type: ignore[arg-type]
         setback_since=row[14],  # type: ignore[arg-type]
@@ -238,6 +239,14 @@ def path_with_hash(conn: sqlite3.Connection, source: str, sha256: str) -> str | 
         (source, sha256),
     ).fetchone()
     return str(row[0]) if row else None
+
+
+def missing_since(conn: sqlite3.Connection, key: DocumentKey) -> float | None:
+    """When a look at the whole source first did not find the file; ``None``: it was there at the last one."""
+    row = conn.execute(
+        "select missing_since from documents where source = ? and path = ?", (key.source, key.path)
+    ).fetchone()
+    return None if row is None else row[0]
 
 
 def is_gone(conn: sqlite3.Connection, document_id: int) -> bool:

@@ -119,6 +119,39 @@ def store_notes(
     )
 
 
+def note_waiting(conn: sqlite3.Connection, waiting: Iterable[Waiting]) -> None:
+    """These wait from now on, and why; what else is noted stays."""
+    conn.executemany(
+        "update documents set note = 'waiting', note_reason = ? where source = ? and path = ? and gone = 0",
+        [(item.reason, item.key.source, item.key.path) for item in waiting],
+    )
+
+
+def store_restless(
+    conn: sqlite3.Connection, source: str, paths: Iterable[str], now: float, *, settled: Iterable[str] | None = None
+) -> None:
+    """Remember which files are still being written, and since when.
+
+    Args:
+        conn: inside a write transaction.
+        source: the source.
+        paths: files that are being written now.
+        now: seconds since the epoch; a time in the future was written while the clock was wrong.
+        settled: files that have come to rest; ``None``: all others.
+    """
+    paths = list(paths)
+    if settled is None:
+        written = set(paths)
+        known = [row[0] for row in conn.execute("select path from restless where source = ?", (source,))]
+        settled = [path for path in known if path not in written]
+    conn.executemany("delete from restless where source = ? and path = ?", [(source, path) for path in settled])
+    conn.executemany(
+        "insert into restless (source, path, since) values (?, ?, ?)"
+        " on conflict (source, path) do update set since = min(since, excluded.since)",
+        [(source, path, now) for path in paths],
+    )
+
+
 def add_finding(
     conn: sqlite3.Connection, kind: str, source: str, path: str, collection_id: str | None, message: str, now: float
 ) -> None:
@@ -213,6 +246,7 @@ DOCUMENT_STATE = """
         when d.note = 'held' then 'held'
         when d.quarantine is not null then 'quarantined'
         when d.note = 'waiting' then 'waiting'
+        when exists (select 1 from restless w where w.source = d.source and w.path = d.path) then 'waiting'
         when s.id is not null then 'verified'
         when exists (select 1 from revisions r where r.document = d.id and r.state = 'retired') then 'retired'
         when d.gone = 1 then 'deleted'
@@ -229,8 +263,10 @@ DOCUMENT_LIST = f"""
         d.quarantine as quarantine, d.quarantine_message as quarantine_message,
         d.last_error_code as last_error_code, d.last_error as last_error, d.next_try_at as next_try_at,
         d.note_reason as note_reason, coalesce(s.weak, '') as weak, coalesce(s.remark, '') as remark,
-        s.collection_id as serving_collection_id, s.sha256 as serving_sha256, d.gone as gone
+        s.collection_id as serving_collection_id, s.sha256 as serving_sha256, d.gone as gone,
+        w.since as restless_since
     from documents d
+    left join restless w on w.source = d.source and w.path = d.path
     left join sources o on o.name = d.source
     left join revisions c on c.document = d.id and c.state in ('uploading', 'indexing', 'proving')
     left join revisions s on s.document = d.id and s.state = 'verified'
@@ -244,7 +280,42 @@ def documents(
     chosen = None if sources is None else list(sources)
     clause = "" if chosen is None else f" where d.source in ({','.join('?' * len(chosen))})"
     rows = _rows(conn, DOCUMENT_LIST + clause + " order by d.source, d.path", tuple(chosen or ()))
-    return rows if everything else [row for row in rows if row["state"] != "deleted"]
+    rows = rows if everything else [row for row in rows if row["state"] != "deleted"]
+    fresh = [row for row in _never_taken(conn) if chosen is None or row["source"] in chosen]
+    return sorted(rows + fresh, key=lambda row: (row["source"], row["path"])) if fresh else rows
+
+
+_NEVER_TAKEN = """
+    from restless w left join documents d on d.source = w.source and d.path = w.path where d.id is null
+"""
+
+
+def _never_taken(conn: sqlite3.Connection) -> list[dict[str, Any]]:
+    """Files that have been written ever since they were first seen, as rows of ``documents``."""
+    return _rows(
+        conn,
+        "select w.source, w.path, 'waiting' as state, null as collection_id, null as dataset_id, '' as sha256,"
+        " null as verified_at, 0 as attempts, 0 as size, null as quarantine, '' as quarantine_message,"
+        " '' as last_error_code, '' as last_error, null as next_try_at, 'the file is still being written' as"
+        " note_reason, '' as weak, '' as remark, null as serving_collection_id, null as serving_sha256, 0 as gone,"
+        f" w.since as restless_since {_NEVER_TAKEN}",
+    )
+
+
+def waiting(conn: sqlite3.Connection, source: str, most: int) -> tuple[int, list[dict[str, Any]]]:
+    """How many documents of a source wait, and of the first of them why, and since when as far as that is known.
+
+    ``written`` says that the file is still being written; then there is no other reason.
+    """
+    every = (
+        "select path, note_reason as reason, missing_since as since, 0 as written from documents"
+        " where source = ? and note = 'waiting'"
+        " and not exists (select 1 from restless w where w.source = documents.source and w.path = documents.path)"
+        " union all select path, '', since, 1 from restless where source = ?"
+    )
+    count = conn.execute(f"select count(*) from ({every})", (source, source)).fetchone()[0]
+    rows = _rows(conn, f"{every} order by written desc, since, path limit ?", (source, source, most))
+    return int(count), rows
 
 
 def counts_by_state(conn: sqlite3.Connection, source: str) -> dict[str, int]:
@@ -256,7 +327,9 @@ def counts_by_state(conn: sqlite3.Connection, source: str) -> dict[str, int]:
         " where d.source = ? group by 1",
         (source,),
     ).fetchall()
-    return {state: count for state, count in rows if state != "deleted"}
+    counts = {state: count for state, count in rows if state != "deleted"}
+    fresh = conn.execute(f"select count(*) {_NEVER_TAKEN} and w.source = ?", (source,)).fetchone()[0]
+    return {**counts, "waiting": counts.get("waiting", 0) + fresh} if fresh else counts
 
 
 def history(conn: sqlite3.Connection, path: str, source: str | None = None) -> list[dict[str, Any]]:

@@ -316,6 +316,7 @@ create table hold_forms (
 ) strict, without rowid;
 -- since when the file is missing, for what waits at most so long (rule 17)
 alter table documents add column missing_since real;
+create index documents_missing on documents (source) where missing_since is not null;
 -- unknown or refused outcomes of this document since its last success, while the server was well, and since when
 alter table documents add column setbacks integer not null default 0;
 alter table documents add column setback_since real;

@@ -138,8 +138,23 @@ def observe(conn: sqlite3.Connection, seen: Iterable[tuple[FileSnapshot, bool]],
         " at_rest, first_seen_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " on conflict (source, path) do update set directory = excluded.directory, disk_name = excluded.disk_name,"
         " size = excluded.size, mtime_ns = excluded.mtime_ns, inode = excluded.inode, sha256 = excluded.sha256,"
-        " settings = excluded.settings, at_rest = excluded.at_rest, gone = 0, note = null, note_reason = ''",
+        " settings = excluded.settings, at_rest = excluded.at_rest, gone = 0, note = null, note_reason = '',"
+        " missing_since = null",
         rows,
+    )
+
+
+def missed(conn: sqlite3.Connection, source: str, paths: Iterable[str], now: float) -> None:
+    """A look at the whole source did not find these files, and no others; since when is kept (rule 17)."""
+    paths = set(paths)
+    known = conn.execute("select path from documents where source = ? and missing_since is not null", (source,))
+    back = [row[0] for row in known if row[0] not in paths]
+    conn.executemany(
+        "update documents set missing_since = null where source = ? and path = ?", [(source, path) for path in back]
+    )
+    conn.executemany(
+        "update documents set missing_since = min(coalesce(missing_since, ?), ?) where source = ? and path = ?",
+        [(now, now, source, path) for path in paths],
     )
 
 

@@ -47,6 +47,11 @@ def minute(at: float | None, none: str = "-") -> str:
     return none if at is None else datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
+def still_written(since: float, now: float) -> str:
+    """What is said of a file that does not come to rest."""
+    return f"still being written for {lasting(now - since)}" if now - since >= 60.0 else "still being written"
+
+
 def lasting(seconds: float) -> str:
     """A length of time, to two figures that matter: "0.4 s", "12 s", "3 min 5 s", "2 h 10 min", "3 d 4 h"."""
     if seconds < 9.95:

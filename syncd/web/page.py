@@ -86,6 +86,10 @@ def render(
             problems=_problems(service, now),
             sources=sources,
             held=[_hold(row, hold, now) for row in status["sources"] for hold in row["holds"]],
+            waiting=[
+                {**one, "source": row["name"]} for row in status["sources"] for one in row["waiting"]["documents"]
+            ],
+            more_waiting=sum(row["waiting"]["count"] - len(row["waiting"]["documents"]) for row in status["sources"]),
             quarantined=[_quarantined(row, now) for row in snapshot.quarantined],
             more_quarantined=max(given_up - MOST_QUARANTINED, 0),
             findings=status["findings"][:_FINDINGS],

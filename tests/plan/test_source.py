@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from plan_source import DISTRUST, DUE, HELD, POLICY, RATIONED, SUCCESSOR, lines, run
 from plan_values import NOW, entry, failed, file, given_up, indexing, proving, retired, serving, uploading, view
 
 from syncd.models import DeletePolicy, Flip, LedgerEntry, Plan, Problem, RevisionId, RootState
 from syncd.plan import SourcePolicy, SourceView, make
+from syncd.succession import Open
 
 ADOPTED = "collections were adopted in this pass; deletions wait for the next one"
 
@@ -152,33 +155,57 @@ def test_one_event_is_judged_as_a_whole() -> None:
 # ---------------------------------------------------------------- rule 17, rule 25
 
 
-def test_retirements_wait_for_an_upload_that_is_unresolved() -> None:
-    """A vanished file waits while an upload of the pass is open or failed, and says so (rule 17)."""
-    made = run(entry(serving=serving()), gone=("a.md",), unresolved="b.md is not proven yet")
-    assert lines(made) == ["wait: b.md is not proven yet"]
+EQUAL = Open("b.md", "b.md is being worked on", sha256="A")
+UNHASHED = Open("b.md", "b.md is still being written")
+OTHER = Open("b.md", "b.md is not proven yet", sha256="B")
+WAITS = "wait: its file is gone; it waits, since "
 
 
-def test_retirements_wait_for_a_document_that_will_be_tried_again() -> None:
-    """A document in its back-off may be the vanished one, moved and edited: the old version stays until then."""
-    made = run(entry(serving=serving()), entry("b.md", next_try_at=NOW + 5), seen=(file("B", "b.md"),), gone=("a.md",))
-    assert lines(made) == ["wait until 1005", "wait: b.md waits for another try"]
+@pytest.mark.parametrize(
+    ("work", "seconds", "why"),
+    [
+        (EQUAL, 600, "b.md is being worked on, and has the same content"),
+        (replace(EQUAL, new=False), 600, "b.md is being worked on, and has the same content"),
+        (UNHASHED, 600, "b.md is still being written"),
+        (replace(UNHASHED, new=False), 0, ""),
+        (OTHER, 60, "b.md is not proven yet"),
+        (replace(OTHER, new=False), 0, ""),
+    ],
+)
+def test_what_a_vanished_file_waits_for(work: Open, seconds: float, why: str) -> None:
+    """Only for what it may have become, for ten minutes at most; then it goes and says what it waited for (rule 17)."""
+    gone = entry(serving=serving())
+    for waited in (None, 0.0, max(seconds - 1.0, 0.0), seconds, 86400.0):
+        since = None if waited is None else NOW - waited
+        made = run(replace(gone, missing_since=since), gone=("a.md",), unresolved=(work,))
+        if (waited or 0.0) < seconds:
+            assert lines(made) == [WAITS + why]
+            assert made.waiting[0].due == NOW + seconds - (waited or 0.0)
+        else:
+            remark = f" (it waited {seconds // 60} min, but {why})" if seconds else ""
+            assert lines(made) == [f"retire vanished s, grace 50: the file is gone{remark}"]
 
 
-def test_the_engines_reason_to_wait_is_told_before_the_planners() -> None:
-    """Where both know a reason, the engine's is the more precise one."""
-    made = run(
-        entry(serving=serving()),
-        entry("b.md", next_try_at=NOW + 5),
-        seen=(file("B", "b.md"),),
-        gone=("a.md",),
-        unresolved="because",
-    )
-    assert lines(made) == ["wait until 1005", "wait: because"]
+def test_a_time_that_a_wrong_clock_wrote_is_no_longer_wait() -> None:
+    """A file that was missed in the future, by a clock that was wrong, waits as if it were missed now."""
+    gone = entry(serving=serving(), missing_since=NOW + 30 * 86400)
+    made = run(gone, gone=("a.md",), unresolved=(EQUAL,))
+    assert made.waiting[0].due == NOW + 600
+
+
+def test_retirements_wait_for_a_new_document_that_will_be_tried_again() -> None:
+    """A new document in its back-off may be the vanished one, moved and edited: the old version stays for a minute."""
+    retried = entry("b.md", next_try_at=NOW + 5)
+    made = run(entry(serving=serving()), retried, seen=(file("B", "b.md"),), gone=("a.md",))
+    assert lines(made) == ["wait until 1005", WAITS + "b.md waits for another try"]
+    served = replace(retried, serving=serving("C", name="s2"))
+    made = run(entry(serving=serving()), served, seen=(file("B", "b.md"),), gone=("a.md",))
+    assert lines(made) == ["retire vanished s, grace 50: the file is gone", "wait until 1005"]
 
 
 def test_what_never_served_does_not_wait_for_uploads() -> None:
     """Withdrawing a hidden candidate of a vanished file opens no gap, so it waits for nothing."""
-    made = run(entry(candidate=indexing()), gone=("a.md",), unresolved="because")
+    made = run(entry(candidate=indexing()), gone=("a.md",), unresolved=(EQUAL,))
     assert lines(made) == ["retire c, grace 0: the file is gone"]
 
 
@@ -273,7 +300,7 @@ def test_a_view_is_healthy_unless_it_says_otherwise() -> None:
         False,
         False,
         False,
-        "",
+        (),
     )
     assert lines(make([bare], NOW)) == ["retire vanished s, grace 50: the file is gone"]
 

@@ -82,7 +82,7 @@ def _gone(conn: sqlite3.Connection, document_id: int) -> None:
     forget_signature(conn, document_id)
     conn.execute(
         "update documents set gone = 1, at_rest = 1, note = null, note_reason = '', quarantine = null,"
-        " next_try_at = null, attempts = 0 where id = ?",
+        " next_try_at = null, attempts = 0, missing_since = null where id = ?",
         (document_id,),
     )
 
@@ -185,7 +185,8 @@ def relink(conn: sqlite3.Connection, moves: Iterable[tuple[Revision, int, Docume
             (target_id, revision.document_id),
         )
         conn.execute(
-            "update documents set gone = 1, at_rest = 1, note = null, quarantine = null where id = ?",
+            "update documents set gone = 1, at_rest = 1, note = null, quarantine = null, missing_since = null"
+            " where id = ?",
             (revision.document_id,),
         )
         # Whatever the target was given up or tried for before, what it serves now is proven.
