@@ -1,7 +1,8 @@
 """Which looks at the disk are due: settled paths of a source, or the source as a whole. Pure, the clock is passed in.
 
 A hint about a path begins its quiet time; a path that has been quiet for ``settle`` seconds, with the same stat at both
-ends of it, becomes part of the next look. What cannot be told path by path asks for a look at the whole source.
+ends of it, becomes part of the next look; one that changes every few seconds ever less often. What cannot be told path
+by path asks for a look at the whole source.
 Times are seconds of one monotonic clock.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from syncd.settle import Settler, Stat
+from syncd.settle import Restraint, Settler, Stat
 
 _MANY = 20_000  # paths of one source; more cost less as a look at the whole of it
 
@@ -28,6 +29,8 @@ class _Source:
     seconds: float  # of quiet
     settler: Settler
     quiet: set[str] = field(default_factory=set)  # settled, waiting for a look
+    restraint: Restraint = field(default_factory=Restraint)
+    later: dict[str, float] = field(default_factory=dict)  # settled, but looked at so often that it waits until then
     whole_at: float | None = None  # when the whole source is to be looked at
 
 
@@ -43,7 +46,7 @@ class Looks:
 
     def __len__(self) -> int:
         """How many paths wait."""
-        return sum(len(source.settler) + len(source.quiet) for source in self._sources.values())
+        return sum(len(source.settler) + len(source.quiet) + len(source.later) for source in self._sources.values())
 
     def hint(self, source: str, paths: Iterable[str], now: float, stat: Callable[[str], Stat | None]) -> None:
         """Something happened to these paths; ``stat`` tells what the disk says of one (``None``: it is not there).
@@ -56,6 +59,7 @@ class Looks:
         paths = frozenset(paths)
         if len(known.settler) + len(paths) > _MANY:
             known.settler = Settler(known.seconds)
+            known.later.clear()
             self.whole(source, now + known.seconds)
             return
         for path in paths:
@@ -84,10 +88,17 @@ class Looks:
         for name, source in self._sources.items():
             for path in source.settler.due(now):
                 source.settler.observe(path, stat(name, path), now)
-            source.quiet.update(source.settler.ready(now))
+            for path in source.settler.ready(now):
+                source.later[path] = source.restraint.next_at(path)
+            # What is being written again waits for its rest, since only its newest content is of interest.
+            for path in [p for p, at in source.later.items() if at <= now and p not in source.settler]:
+                del source.later[path]
+                source.restraint.looked(path, now)
+                source.quiet.add(path)
             if len(source.quiet) > _MANY:
                 source.whole_at = now
                 source.quiet.clear()
+                source.later.clear()
 
     def take(self, now: float, may: Callable[[Look], bool]) -> list[Look]:
         """Take the looks that are due and that ``may`` be begun; the others stay.
@@ -100,6 +111,9 @@ class Looks:
             if source.whole_at is not None and source.whole_at <= now and may(whole):
                 source.whole_at = None
                 source.quiet.clear()
+                for path in source.later:
+                    source.restraint.looked(path, now)
+                source.later.clear()
                 taken.append(whole)
             elif source.quiet and may(few := Look(name, frozenset(source.quiet))):
                 source.quiet.clear()
@@ -109,5 +123,6 @@ class Looks:
     def next_at(self, now: float) -> float | None:
         """When, after ``now``, something becomes due by the passing of time alone."""
         times = [source.settler.next_at() for source in self._sources.values()]
+        times += [at for source in self._sources.values() for at in source.later.values()]
         times += [source.whole_at for source in self._sources.values()]
         return min((at for at in times if at is not None and at > now), default=None)

@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 from syncd.models import DocumentKey, FileSnapshot
 
 NANOSECONDS = 1_000_000_000
+_SOON = 10.0  # seconds: a path that changes again within them is about to change more often
+_CALM = 4.0  # a path that was quiet for so many of its pauses has come to rest
+_REMEMBERED = 1000  # paths
 
 Stat = tuple[int, int, int]
 """Size in bytes, mtime in nanoseconds, inode: equal values mean that nobody wrote in between."""
@@ -93,6 +96,39 @@ class Settler:
     def _unproven(self, known: _Path) -> bool:
         """Tell whether the path was looked at, but not since its silence was long enough."""
         return known.seen_at is not None and known.seen_at < known.quiet_since + self._settle
+
+
+class Restraint:
+    """Spreads looks at paths that change again and again: the first change counts at once, further ones ever later.
+
+    Each look soon after the one before doubles the time until the next, from ``least`` to ``most`` seconds; a path that
+    was left alone for a while is as new. What is seen then is always the newest content.
+    """
+
+    def __init__(self, least: float = 2.0, most: float = 300.0) -> None:
+        self._least = least
+        self._most = most
+        self._many = _REMEMBERED
+        self._last: dict[str, tuple[float, float]] = {}  # when it was looked at, and seconds until the next time
+
+    def next_at(self, path: str) -> float:
+        """When the path may be looked at again; the distant past when it may at any time."""
+        at, pause = self._last.get(path, (float("-inf"), 0.0))
+        return at + pause
+
+    def looked(self, path: str, now: float) -> None:
+        """The path is looked at now."""
+        if len(self._last) > self._many:
+            self._last = {one: (at, pause) for one, (at, pause) in self._last.items() if not self._calm(at, pause, now)}
+            self._many = max(2 * len(self._last), _REMEMBERED)
+        known = self._last.get(path)
+        if known is None or self._calm(*known, now):
+            self._last[path] = (now, 0.0)
+        else:
+            self._last[path] = (now, min(max(self._least, 2 * known[1]), self._most))
+
+    def _calm(self, at: float, pause: float, now: float) -> bool:
+        return not at <= now <= at + max(_CALM * pause, _SOON)
 
 
 def remainder(snapshot: FileSnapshot, now: float, settle: float) -> float:

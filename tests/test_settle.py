@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncd.models import DocumentKey, FileSnapshot
-from syncd.settle import Settler, remainder, second_look, stat_of, unsettled
+from syncd.settle import Restraint, Settler, remainder, second_look, stat_of, unsettled
 
 STAT = (10, 1_000, 7)
 
@@ -209,3 +210,63 @@ def test_a_change_that_kept_an_old_time_is_still_a_change() -> None:
 def test_the_stat_of_a_snapshot() -> None:
     """Size, time and inode decide, nothing else."""
     assert stat_of(snapshot(1.0)) == (10, 1_000_000_000, 7)
+
+
+def looks_at(saves: list[float]) -> list[float]:
+    """When a path that is saved at these times is looked at."""
+    restraint, looks, saved = Restraint(), [], False
+    pending = list(saves)
+    now = 0.0
+    while pending or saved:
+        wanted = max(now, restraint.next_at("a")) if saved else pending[0]
+        if pending and pending[0] <= wanted:
+            now, saved = pending.pop(0), True
+            continue
+        now, saved = wanted, False
+        restraint.looked("a", now)
+        looks.append(now)
+    return looks
+
+
+def test_a_path_that_is_saved_for_ever_is_looked_at_ever_less() -> None:
+    """Saved every three seconds for an hour: at once, then at growing intervals from 2 s to 5 min."""
+    looks = looks_at([3.0 * number for number in range(1200)])
+    pauses = [later - earlier for earlier, later in itertools.pairwise(looks)]
+    assert looks[0] == 0.0
+    assert pauses == sorted(pauses)
+    assert pauses[0] <= 3.0
+    assert 300.0 <= pauses[-1] <= 303.0
+    assert len(looks) <= 24
+
+
+@pytest.mark.parametrize("every", [20.0, 60.0, 3600.0])
+def test_a_person_who_saves_now_and_then_waits_for_nothing(every: float) -> None:
+    """Only what changes every few seconds is restrained."""
+    saves = [every * number for number in range(50)]
+    assert looks_at(saves) == saves
+
+
+def test_a_path_that_came_to_rest_is_as_new() -> None:
+    """After a quiet while the next save counts at once again."""
+    busy = [3.0 * number for number in range(100)]
+    looks = looks_at([*busy, 10_000.0, 10_001.0])
+    assert looks[-2:] == [10_000.0, 10_001.0]
+    assert looks[-3] < 1000.0
+
+
+@given(st.lists(st.floats(0.01, 1000.0), min_size=1, max_size=60))
+def test_every_save_is_looked_at_within_five_minutes(gaps: list[float]) -> None:
+    """Nothing is forgotten: after each save there is a look, at most 5 min later."""
+    saves = list(itertools.accumulate(gaps))
+    looks = looks_at(saves)
+    for save in saves:
+        assert min(look for look in looks if look >= save) - save <= 300.0
+
+
+def test_it_forgets_what_is_long_calm() -> None:
+    """A tree of many files, each saved once, is not remembered for ever; what is busy is."""
+    restraint = Restraint()
+    for number in range(5000):
+        restraint.looked(f"{number}", float(number))
+    assert len(restraint._last) <= 1100
+    assert restraint.next_at("never") < 0

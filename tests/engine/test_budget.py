@@ -81,6 +81,30 @@ def test_a_save_goes_before_a_long_first_sync(world: ServiceWorld) -> None:
     assert len(world.requests("localFile")) == 401  # what was taken over is not sent by the queue as well
 
 
+def test_a_file_saved_every_few_seconds_is_sent_ever_less_and_newest_first(world: ServiceWorld) -> None:
+    """Saved every 3 s for 20 min: the first save goes up at once, then ever fewer do, and the last one counts."""
+    world.source = replace(world.source, settle=2.0)
+
+    async def script(service: Service) -> None:
+        await service.rest()
+        service.save("other.md", text("other"))
+        for version in range(1, 401):
+            service.save("a.md", text("a", version))
+            await asyncio.sleep(3.0)
+        last = world.now()
+        await service.serves("a.md", text("a", 400))
+        assert world.now() - last <= 310
+        await service.rest()
+
+    world.serve(script)
+    uploads = [r for r in world.requests("localFile") if "'a.md'" in r.body]
+    assert 5 <= len(uploads) <= 16
+    at = [r.at for r in uploads]
+    assert at[1] - at[0] <= 6.5
+    assert at[-2] - at[-3] >= 120
+    assert world.states() == {"a.md": "verified", "other.md": "verified"}
+
+
 def test_a_server_that_gets_slow_gets_less_at_once(world: ServiceWorld) -> None:
     """Uploads at once are learnt: many while answers are quick, fewer when each one takes longer."""
     for number in range(300):
