@@ -63,4 +63,4 @@ class Applier:
         """Take a candidate out of its flip before it is given up or put off, so that no gap is left behind."""
         if candidate.flip is not None:
             await self._flipping.withdraw(key, candidate, old, reason)
-        self._tools.materials.pop(candidate.id, None)
+        self._tools.materials.drop(candidate.id)

@@ -104,6 +104,9 @@ class Auditor:
                 foreign.append(row.id)
             else:
                 ours.append((row, detail, state))
+        gone = strangers - {row.id for row in rows}
+        if gone and not survey.blind:
+            await self._ledger.commit("strangers", lambda db: remote.forget_strangers(db, gone), durable=False)
         if foreign:
             await self._ledger.commit("strangers", lambda db: remote.remember_strangers(db, dataset_id, foreign))
         if not take:

@@ -226,7 +226,7 @@ class Blame:
             lambda db: moves.quarantine(db, fresh.document_id, content, error.code, message, self.tools.now()),
         )
         if candidate is not None:
-            self.tools.materials.pop(candidate.id, None)
+            self.tools.materials.drop(candidate.id)
         self.state.open[key] = f"{key.path} could not be uploaded in this pass"
         self.tools.progress.count("quarantined", key, f"{error.code}: {error.message}")
         log.warning("document.quarantined", source=key.source, path=key.path, code=error.code, error=error.message)

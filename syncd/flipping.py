@@ -81,7 +81,7 @@ class Flipping:
 
         await tools.ledger.commit("verified", verify)
         tools.progress.proof(action.key, proof)
-        tools.materials.pop(revision.id, None)
+        tools.materials.drop(revision.id)
         if old is not None:
             tools.progress.counts["replaced"] += 1
         self._log(action.key, revision, old, snapshot, proof)

@@ -60,7 +60,7 @@ class Retiring:
                     "lost", lambda db: moves.lost(db, revision, tools.now(), "deleted by somebody else")
                 )
         await tools.ledger.commit("hidden", lambda db: moves.hidden(db, revision))
-        tools.materials.pop(revision.id, None)
+        tools.materials.drop(revision.id)
         if action.vanished:
             tools.progress.count("retired", action.key)
             log.info("document.retired", **_named(action.key, revision), grace=action.grace)

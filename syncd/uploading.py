@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from syncd.convert import ChangedWhileReading, Outgoing
 from syncd.errors import OutcomeUnknown, Permanent, RemoteMissing, ServerError, Transient
 from syncd.fastgpt.models import Collection
-from syncd.ledger import entries, moves
+from syncd.ledger import entries, moves, remote
 from syncd.models import DocumentKey, FileSnapshot, LedgerEntry, Marker, Problem, Resume, Revision, State, Upload
 from syncd.names import encode_filename
 from syncd.progress import Progress
@@ -56,7 +56,7 @@ class Uploading:
                         db, entry.document_id, action.snapshot, source.dataset_id, tools.now()
                     ),
                 )
-            tools.materials[revision.id] = Material.of(outgoing, action.key.path, source.config.training.mode)
+            tools.materials.put(revision.id, Material.of(outgoing, action.key.path, source.config.training.mode))
             await self._send(source, action.key, revision, outgoing, folder_id)
 
     async def _send(
@@ -206,18 +206,29 @@ class Uploading:
         )
 
     async def _find(self, source: SourceState, folder_id: str | None, revision: Revision) -> Collection | None:
+        """The collection of one attempt among those that the ledger does not know; others' are asked for once."""
         tools = self.tools
-        known = entries.known_collections(tools.ledger.conn, source.dataset_id)
-        for row in await tools.client.walk_folder(source.dataset_id, folder_id):
-            if row.is_folder or row.id in known:
+        conn, dataset_id = tools.ledger.conn, source.dataset_id
+        known = entries.known_collections(conn, dataset_id)
+        strangers = remote.strangers(conn, dataset_id)
+        spaces = {state.space for state in tools.sources.values()}
+        foreign: list[str] = []
+        found: Collection | None = None
+        for row in await tools.client.walk_folder(dataset_id, folder_id):
+            if row.is_folder or row.id in known or row.id in strangers:
                 continue
             try:
                 detail = await tools.client.collection(row.id)
             except RemoteMissing:
                 continue
-            if detail.marker is not None and detail.marker.attempt == revision.attempt:
-                return detail
-        return None
+            if detail.marker is None or detail.marker.space not in spaces:
+                foreign.append(row.id)
+            elif detail.marker.attempt == revision.attempt:
+                found = detail
+                break
+        if foreign:
+            await tools.ledger.commit("strangers", lambda db: remote.remember_strangers(db, dataset_id, foreign))
+        return found
 
 
 def _held_back(outgoing: Outgoing, progress: Progress) -> Iterator[bytes]:

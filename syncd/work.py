@@ -19,7 +19,8 @@ from syncd.fastgpt.client import Client
 from syncd.fastgpt.limiter import Turns
 from syncd.folders import Folders
 from syncd.ledger import Ledger, moves
-from syncd.models import CollectionId, DocumentKey, FileSnapshot, Problem, Revision
+from syncd.materials import Materials
+from syncd.models import CANDIDATE_STATES, CollectionId, DocumentKey, FileSnapshot, Problem, Revision
 from syncd.names import remote_name
 from syncd.plan import SourcePolicy
 from syncd.progress import Progress
@@ -138,7 +139,7 @@ class Tools:
     look_again: Callable[[str], None] = lambda _source: None
     admit: Callable[[], None] = lambda: None
     taken_at: list[float] = field(default_factory=lambda: [-math.inf])  # when the server took an upload, by the loop
-    materials: dict[str, Material] = field(default_factory=dict)  # by revision, while it is under way
+    materials: Materials = field(default_factory=Materials)  # by revision, while it is under way
     doubts: dict[str, OutcomeUnknown] = field(default_factory=dict)  # by revision, while its upload is looked for
 
     async def unless_stopped(self, work: Coroutine[Any, Any, T], key: DocumentKey | None = None) -> T:
@@ -203,7 +204,10 @@ class Tools:
         if snapshot is None or snapshot.content != revision.content:
             return Material(None, "the file is not there any more in the version that was sent")
         outgoing = await self.prepare(source, snapshot)
-        return Material.of(outgoing, snapshot.key.path, source.config.training.mode)
+        material = Material.of(outgoing, snapshot.key.path, source.config.training.mode)
+        if revision.state in CANDIDATE_STATES:
+            self.materials.put(revision.id, material)
+        return material
 
     async def hide(self, revision: Revision, collection_id: CollectionId) -> None:
         """Hide a collection, and know it."""

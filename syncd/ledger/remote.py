@@ -194,6 +194,11 @@ def remember_strangers(conn: sqlite3.Connection, dataset_id: str, ids: Iterable[
     )
 
 
+def forget_strangers(conn: sqlite3.Connection, ids: Iterable[str]) -> None:
+    """These are not on the server any more."""
+    conn.executemany("delete from strangers where collection_id = ?", [(collection_id,) for collection_id in ids])
+
+
 def resharded(conn: sqlite3.Connection, shard: str) -> None:
     """Another part of the documents is served from now on: whoever was a stranger may be ours, and is no rival."""
     conn.execute("insert or replace into meta values ('shard', ?)", (shard,))
