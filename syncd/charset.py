@@ -1,21 +1,35 @@
 """Bytes to text: which encoding a text file has.
 
-The order: a byte order mark decides; then UTF-16 without a mark, when the zero bytes give it away; then what an HTML or
-XML head states (unless the bytes are plainly UTF-8: pages converted later often keep a stale ``meta``); then the
-configured encodings, strictly, one after the other.
+The order: a byte order mark decides; then what the bytes can only be (UTF-16 by its zero bytes, ISO-2022 by its
+escapes, UTF-8 by its form: nothing else is well-formed UTF-8 by chance, so no order of encodings overrules it). For
+the rest the readings of the whole file are compared (``telling``):
 
-GB18030 accepts nearly any pairs of bytes, so it alone is looked at twice: text that reads like Chinese is taken, and
-what clearly is Big5, Shift-JIS, EUC-KR, EUC-JP or a Western encoding is refused with its name. What cannot be told
-apart are texts of a few characters: there the configured order counts, as the operator said.
+- Encodings that an HTML or XML head states or a person configured are taken in their order, unless a reading is noise
+  or another encoding clearly is the right one: then the file is refused, and that encoding is named.
+- With the default `encodings` (nobody said anything) the one clear reading is taken. Where two readings come close,
+  the file is refused and all of them are shown: a guess is never sent.
+
+No detector of encodings is used: those rank guesses, and what is wanted here is to know when there is one reading.
 """
 
 from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 
+from syncd import telling
+from syncd.evidence import Evidence, Place
+from syncd.readings import Reading, score, swallowed
+from syncd.undecodable import SAVE, Choice, Undecodable, binary, damage, undecided, unfit
+
+__all__ = ["Choice", "Undecodable", "unfit"]
+
 BOM = codecs.BOM_UTF8
+
+DEFAULT = ("utf-8", "gb18030")
+"""The `encodings` of a configuration that says nothing of them."""
 
 _MARKS = (  # UTF-32 first: its little-endian mark begins with that of UTF-16
     (codecs.BOM_UTF8, "utf-8"),
@@ -30,9 +44,8 @@ _STATED = re.compile(
 _RESTATE = re.compile(
     r"""(<meta[^>]{0,200}?charset\s*=\s*["']?\s*|<\?xml[^>]{0,100}?encoding\s*=\s*["'])([\w.:-]+)""", re.I
 )
-_PAIR = re.compile(rb"[\x81-\xfe][\x40-\x7e\x80-\xfe]")
 _HEAD = 4096
-_LOOKED_AT = 16384  # bytes that a guess is based on
+_CONTROLS = bytes(b for b in range(32) if b not in b"\t\n\v\f\r\x1b\x08")
 # What browsers understand by these names (the WHATWG encoding standard): the supersets that people really use.
 _SUPERSETS = {
     "gb2312": "gb18030",
@@ -43,83 +56,253 @@ _SUPERSETS = {
     "euc_kr": "cp949",
     "big5": "big5hkscs",
 }
-_CHINESE = frozenset({"gb18030", "gbk", "gb2312"})
-_WESTERN = ("cp1252", "cp1250", "cp1251", "cp1253", "cp1254")
-_BEYOND_ASCII = bytes(range(128, 256))
-_CONTROLS = bytes(b for b in range(32) if b not in b"\t\n\v\f\r\x1b\x08")
+_UNUSUAL = re.compile(rb"[\x00-\x07\x0e-\x1f]")
+_NOISE = -3.0  # score below which a reading in double bytes is noise
+_FAR = 2 * telling.AHEAD  # how far a configured reading must be behind the clear one to be overruled
+_DOUBLE = frozenset(("zh", "ja", "ko"))
 
 
-class Undecodable(Exception):
-    """The bytes are no text in any of the encodings; ``hint`` says what to do."""
-
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+# ---------------------------------------------------------------- a text in memory
 
 
 def decode(raw: bytes, encodings: tuple[str, ...], *, html: bool = False) -> tuple[str, str, int]:
     """Return the text without its byte order mark, the encoding, and the length of the mark in bytes.
 
     Raises:
-        Undecodable: none of the encodings fits, or the text is binary data.
+        Undecodable: it cannot be told what the text is, or it is binary data.
     """
-    if raw.isascii() and b"\x1b" not in raw and b"\0" not in raw:
-        return raw.decode("ascii"), "utf-8", 0
-    skip, names = candidates(raw, encodings, html=html)
-    body = raw[skip:]
-    refused = ""
-    for name in names:
+    skip, name = mark_of(raw)
+    if skip:
+        return _strict(raw, Choice(name), skip), name, skip
+    text = _plain_utf8(raw)
+    if text is not None:
+        return text, "utf-8", 0
+    evidence = Evidence.of(raw)
+    out: list[str] = []
+    while True:
+        choice = choose(evidence, encodings, html=html, without=out)
         try:
-            text = body.decode(name)
-            text.encode("utf-8")
-        except (UnicodeError, LookupError):
+            text = _strict(raw, choice, 0)
+        except Undecodable:
+            if choice.language or len(out) > len(encodings):
+                raise
+            out.append(choice.codec)
             continue
-        other = refuse(body, name) if not skip else None
-        if other is None:
-            return text, name, skip
-        refused = other
-    raise undecodable(body, names, refused)
+        check_block(text, choice, 1)
+        return text, choice.codec, 0
 
 
-def candidates(head: bytes, encodings: tuple[str, ...], *, html: bool = False) -> tuple[int, tuple[str, ...]]:
-    """Return the length of the byte order mark and the encodings to try, the best first.
+def mark_of(head: bytes) -> tuple[int, str]:
+    """Return the length of the byte order mark and the encoding it stands for; 0 and "" without one."""
+    return next(((len(mark), name) for mark, name in _MARKS if head.startswith(mark)), (0, ""))
+
+
+def _plain_utf8(raw: bytes) -> str | None:
+    """Return the text of what is UTF-8 at first sight; ``None`` when it needs a closer look."""
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    beyond = len(raw) - len(text)
+    return None if beyond < PLAINLY and (beyond or may_be_other(raw)) else text
+
+
+PLAINLY = 24
+"""Bytes of well-formed UTF-8 beyond one a character that no other encoding has by chance."""
+
+
+def may_be_other(raw: bytes) -> bool:
+    """Say whether what looks like ASCII may be ISO-2022, HZ, UTF-7, or UTF-16 without a mark."""
+    return b"~{" in raw or b"+" in raw or _UNUSUAL.search(raw) is not None
+
+
+def _strict(raw: bytes, choice: Choice, skip: int) -> str:
+    try:
+        text = raw[skip:].decode(choice.codec)
+        text.encode("utf-8")
+    except UnicodeDecodeError as error:
+        at = skip + error.start
+        raise unfit(choice, Place(at, raw.count(b"\n", 0, at) + 1, raw[at])) from None
+    except UnicodeError:
+        raise Undecodable(f"The text is no valid {choice.codec}.", SAVE) from None
+    return text
+
+
+# ---------------------------------------------------------------- choosing
+
+
+def choose(
+    evidence: Evidence, encodings: tuple[str, ...], *, html: bool = False, without: Sequence[str] = ()
+) -> Choice:
+    """Return the encoding of a file without a byte order mark, from what its bytes have shown.
 
     Args:
-        head: the beginning of the file, some kilobytes or all of it.
+        evidence: of the whole file.
         encodings: the configured ones.
-        html: look for an encoding that the document states itself.
+        html: believe an encoding that the document states itself.
+        without: configured encodings that the rest of the file has refuted.
+
+    Raises:
+        Undecodable: it cannot be told, or it is binary data.
     """
-    for mark, name in _MARKS:
-        if head.startswith(mark):
-            return len(mark), (name,)
-    names: list[str] = []
-    wide = _wide(head)
-    if wide:
-        names.append(wide)
-    stated = stated_charset(head) if html else ""
-    if stated:
-        if stated != "utf-8" and not stated.startswith("iso2022") and _plainly_utf8(head):
-            names.append("utf-8")
-        names.append(stated)
-    names.extend(name for name in map(canonical, encodings) if name not in names)
-    return 0, tuple(names)
+    by_form = _by_form(evidence)
+    if by_form is not None:
+        return by_form
+    if not evidence.bad_bytes and not _doubtful_utf8(evidence):
+        return Choice("utf-8")
+    if evidence.bad_bytes and _damaged_utf8(evidence):
+        raise damage(evidence)
+    said = [stated_charset(evidence.head)] if html else []
+    if encodings != DEFAULT:
+        said += map(canonical, encodings)
+    said = [name for name in dict.fromkeys(said) if name and name not in without]
+    head = evidence.head[: len(evidence.head) & ~1] if evidence.size % 2 == 0 else b""
+    rated = telling.readings(b"\n".join(evidence.sample), said, head=head)
+    clear = telling.clear(rated)
+    for name in said:
+        reading = next((r for r in rated if name in r.names), None)
+        if reading is not None and _acceptable(name, reading, clear, rated):
+            return Choice(name, reading.language if reading is clear else "")
+    if encodings == DEFAULT:
+        clear = clear or _configured_chinese(rated)
+        if clear is not None:
+            return Choice(clear.names[0], clear.language)
+    raise undecided(evidence, encodings, rated, clear)
 
 
-def undecodable(raw: bytes, names: tuple[str, ...], refused: str = "") -> Undecodable:
-    """Return the error for bytes that are no text in ``names``."""
-    if b"\0" in raw[:65536]:
-        return Undecodable("There is binary data behind a text suffix.", "Rename or exclude the file.")
-    guess = refused or _guess(raw)
-    looks = f"; it looks like {guess}" if guess else ""
-    hint = f"Convert the file to UTF-8{f', or add {guess!r} to the encodings' if guess else ''}."
-    return Undecodable(f"The text is in none of the encodings {', '.join(names)}{looks}.", hint)
+def _acceptable(name: str, reading: Reading, clear: Reading | None, rated: Sequence[Reading]) -> bool:
+    """Say whether the word of a person or a document may stand: nothing speaks plainly against it."""
+    if reading is clear:
+        return True
+    if clear is not None and clear.score - reading.score >= _FAR:
+        return False
+    double = not _DOUBLE.isdisjoint(telling.kinds_of(name))
+    return not (double and reading.score < min(_NOISE, rated[0].score - telling.AHEAD / 2))
+
+
+def _configured_chinese(rated: Sequence[Reading]) -> Reading | None:
+    """Return the Chinese reading if it is the first by far less than is asked of encodings that nobody named."""
+    found = telling.clear(rated, floor=3.0, ahead=2.5)
+    return found if found is not None and found.names[0] == "gb18030" else None
+
+
+def _by_form(evidence: Evidence) -> Choice | None:
+    """Return an encoding that the form of the bytes gives away; raise for binary data."""
+    if not evidence.sample or not evidence.bad_bytes:
+        for name in ("iso2022_jp_2", "iso2022_kr", "hz", "utf-7"):
+            if _escaped(evidence, name):
+                return Choice(name)
+    wide = _wide(evidence)
+    if wide is not None:
+        return Choice(wide)
+    if evidence.first_zero is not None:
+        raise binary(evidence.first_zero)
+    return None
+
+
+def _escaped(evidence: Evidence, name: str) -> bool:
+    """Say whether text in ASCII is in one of the encodings that write everything in ASCII."""
+    start = {"iso2022_jp_2": b"\x1b$", "iso2022_kr": b"\x1b$)C", "hz": b"~{", "utf-7": b"+"}[name]
+    if start not in evidence.escaped:
+        return False
+    text = telling.read(evidence.escaped if name != "iso2022_kr" else evidence.head, name)
+    if text is None or text.isascii() or "\x1b" in text:
+        return False
+    found, _ = score("".join(c if c > "\x7f" else " " for c in text), ("alphabetic", "thai", "zh", "ja", "ko"))
+    return found > {"hz": 0.0, "utf-7": 2.0}.get(name, -1e9)  # the escapes of ISO-2022 are nothing else
+
+
+def _wide(evidence: Evidence) -> str | None:
+    """Return UTF-16 or UTF-32 without a mark: zero bytes, or control characters that are none."""
+    if not evidence.zeros and evidence.controls * 10 < evidence.size:
+        return None
+    for name, width in (("utf-32-le", 4), ("utf-32-be", 4)):
+        if evidence.zeros * 3 > evidence.size and evidence.size % width == 0 and telling.read(evidence.head, name):
+            return name
+    if evidence.size % 2:
+        return None
+    head = evidence.head
+    rated = []
+    for name, zero_at in (("utf-16-le", 1), ("utf-16-be", 0)):
+        text = telling.read(head, name)
+        if text:
+            share = head[zero_at::2].count(0) * 2 / len(head)
+            rated.append((score(text)[0] + (20.0 if share > 0.6 else 0.0), name))
+    rated.sort(reverse=True)
+    if not rated or rated[0][0] < 1.5 or (len(rated) > 1 and rated[0][0] - rated[1][0] < 3.0):
+        return None
+    return rated[0][1]
+
+
+def _doubtful_utf8(evidence: Evidence) -> bool:
+    """Say whether a few characters of well-formed UTF-8 are nonsense, while another reading is language."""
+    if evidence.sound_lines or evidence.sound >= 8 or not evidence.sample:
+        return False
+    sample = b"\n".join(evidence.sample)
+    text = telling.read(sample, "utf-8")
+    if text is None or max(text) > "\u07ff":
+        return False
+    here = score(text)[0]
+    if here > -1.0:
+        return False
+    rated = telling.readings(sample)
+    return bool(rated) and rated[0].score >= max(0.5, here + 4.0)
+
+
+def _damaged_utf8(evidence: Evidence) -> bool:
+    if evidence.sound_lines:
+        return evidence.sound_lines * 1000 >= evidence.bad_line_count
+    return evidence.sound >= 3 and evidence.sound >= 5 * evidence.bad_bytes
+
+
+# ---------------------------------------------------------------- the whole file
+
+
+def check_block(text: str, choice: Choice, line: int) -> None:
+    """Look at a part of a text that was chosen by its sample: the whole file has to read that way.
+
+    Args:
+        text: whole lines, or what is there of them.
+        choice: what it was decoded with.
+        line: the number of its first line.
+
+    Raises:
+        Undecodable: there is something in it that this encoding does not explain.
+    """
+    if choice.codec.startswith("utf"):
+        return
+    found = telling.IMPOSSIBLE.search(text)
+    if found is not None and found[0] != "\0":
+        number = line + text.count("\n", 0, found.start())
+        raise Undecodable(
+            f"Read as {choice.codec}, there is the control character U+{ord(found[0]):04X} in line {number}.", SAVE
+        )
+    if not choice.codec.startswith(("gb", "cp949")):  # rare there: a second byte in ASCII
+        return
+    at = swallowed(text, choice.codec)
+    if at >= 0:
+        number = line + text.count("\n", 0, at)
+        part = text[max(at - 12, text.rfind("\n", 0, at) + 1) : at + 12].split("\n")[0]
+        raise Undecodable(
+            f"Read as {choice.codec}, a rare character stands alone beside ASCII letters in line {number}: “{part}”. "
+            "That line is in another encoding.",
+            SAVE,
+        )
 
 
 def check_text(payload: bytes) -> None:
     """Raise ``Undecodable`` when UTF-8 text holds NUL or is mostly control characters."""
-    if b"\0" in payload or len(payload.translate(None, _CONTROLS)) * 10 < len(payload) * 9:
-        raise Undecodable("There is binary data behind a text suffix.", "Rename or exclude the file.")
+    zero = payload.find(b"\0")
+    if zero >= 0:
+        raise binary(Place(zero, payload.count(b"\n", 0, zero) + 1, 0))
+    if len(payload.translate(None, _CONTROLS)) * 10 < len(payload) * 9:
+        raise Undecodable(
+            "There is binary data behind a text suffix: more than a tenth are control characters.",
+            "Rename or exclude the file.",
+        )
+
+
+# ---------------------------------------------------------------- names of encodings
 
 
 @lru_cache(maxsize=64)
@@ -149,90 +332,3 @@ def stated_charset(head: bytes) -> str:
 def restate_charset(text: str) -> str:
     """Return an HTML text whose head states UTF-8 where it stated another encoding."""
     return _RESTATE.sub(r"\1utf-8", text[:_HEAD]) + text[_HEAD:]
-
-
-def _plainly_utf8(head: bytes) -> bool:
-    """Say whether the bytes hold several well-formed UTF-8 characters and nothing else beyond ASCII."""
-    try:
-        text = codecs.getincrementaldecoder("utf-8")().decode(head)
-    except UnicodeDecodeError:
-        return False
-    return len(head) - len(text) >= 6  # three characters of two bytes, or more
-
-
-def _wide(head: bytes) -> str:
-    """Return the kind of UTF-16 without a mark that the zero bytes give away, or "".
-
-    The upper byte of ASCII characters is zero; a zero lower byte is rare (though U+4E00 is the Chinese "one"). Zeros
-    strewn into plain ASCII are binary data, not Chinese in UTF-16: that has its share of bytes beyond ASCII.
-    """
-    sample = head[: _HEAD & ~1]
-    even, odd = sample[0::2].count(0), sample[1::2].count(0)
-    if odd >= 1 and odd >= 2 * even:
-        name = "utf-16-le"
-    elif even >= 1 and even >= 2 * odd:
-        name = "utf-16-be"
-    else:
-        return ""
-    beyond = len(sample) - len(sample.translate(None, _BEYOND_ASCII))
-    if (even + odd) * 6 < len(sample) and beyond * 8 < len(sample):
-        return ""
-    try:
-        text = codecs.getincrementaldecoder(name)().decode(sample)
-    except UnicodeDecodeError:
-        return ""
-    return name if not any(c < " " and c not in "\t\n\r\f\v" for c in text) else ""
-
-
-def refuse(raw: bytes, name: str) -> str | None:
-    """Return the encoding that ``raw`` clearly has instead of GB18030, ``None`` when Chinese is believable.
-
-    Encodings other than the Chinese ones are never refused. Cannot be told apart: texts of a few characters, Korean
-    without blanks, and Japanese in EUC without kana.
-    """
-    if name not in _CHINESE or raw.isascii():
-        return None
-    raw = raw[:_LOOKED_AT]
-    pairs = _PAIR.findall(raw)
-    western = sum(pair[0] >= 0xC0 and chr(pair[1]).isalpha() and pair[1] < 0x7B for pair in pairs)
-    if western * 10 >= 6 * len(pairs):
-        return "cp1252"  # an accented letter has swallowed the plain letter behind it
-    text = codecs.getincrementaldecoder("gb18030")("ignore").decode(raw)
-    wide = [c for c in text if c > "\x7f"]
-    kana = sum("\u3041" <= c <= "\u30fe" for c in wide)
-    if kana >= 3 and kana * 6 >= len(wide):
-        return "euc_jp"
-    hangul = sum(0xB0 <= pair[0] <= 0xC8 and pair[1] >= 0xA1 for pair in pairs)
-    if hangul >= 8 and hangul * 20 >= 19 * len(pairs) and raw.count(b" ") * 8 >= hangul:
-        return "cp949"  # all of it in the rows of Hangul, in words; Chinese has two fifths of its characters elsewhere
-    common = sum(pair[0] >= 0xA1 and pair[1] >= 0xA1 for pair in pairs)
-    if common * 10 >= 9 * len(pairs) or len(pairs) < 4:
-        return None  # simplified Chinese
-    return _other_than_chinese(raw)
-
-
-def _other_than_chinese(raw: bytes) -> str | None:
-    """Return what charset-normalizer takes the bytes for, ``None`` when Chinese is among its guesses."""
-    import charset_normalizer
-
-    guesses = list(charset_normalizer.from_bytes(_whole_lines(raw)))
-    names = {name for guess in guesses for name in (guess.encoding, *guess.could_be_from_charset)}
-    if not guesses or names & _CHINESE:
-        return None
-    return guesses[0].encoding
-
-
-def _whole_lines(raw: bytes) -> bytes:
-    """Return ``raw`` up to its last line end: a beginning cut inside a character fits no encoding."""
-    return raw[: raw.rfind(b"\n") + 1 or None] if len(raw) == _LOOKED_AT else raw
-
-
-def _guess(raw: bytes) -> str:
-    """Return what charset-normalizer takes the bytes for, "" when it does not know; only ever shown to a person."""
-    import charset_normalizer
-
-    names = [guess.encoding for guess in charset_normalizer.from_bytes(_whole_lines(raw[:_LOOKED_AT]))]
-    if names and names[0].startswith(("cp12", "iso8859", "mac_", "latin", "koi8", "cp0", "cp10", "cp11", "kz")):
-        # It cannot tell the code pages of one byte apart, and these are the ones people have.
-        return next((name for name in _WESTERN if name in names), "")
-    return names[0] if names and not names[0].startswith("utf") else ""

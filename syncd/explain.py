@@ -112,7 +112,8 @@ DOCUMENT_CODES = _table(
         Problem.ENCODING_LOST,
         "text garbled on the server",
         "Letters outside ASCII arrived damaged: what the server holds is not what the file says. It was never shown.",
-        "State the file's charset in `encodings` of its source or save it as UTF-8, " + _RETRY + ".",
+        "`syncd retry PATH` sends it again. syncd sends UTF-8, so if it stays, the server or a proxy before it changes "
+        "text: `syncd doctor` tries it.",
     ),
     (
         Problem.CONTENT_DIFFERS,
@@ -166,8 +167,10 @@ DOCUMENT_CODES = _table(
     (
         Problem.UNREADABLE,
         "cannot be read",
-        "The file could not be opened or read, or its charset could not be told.",
-        "Give syncd's user the right to read it, or state its charset in `encodings`, " + _RETRY + ".",
+        "The file could not be opened or read, or it cannot be told which encoding its text is in; the message says "
+        "which of the two.",
+        "Not opened: give syncd's user the right to read it, " + _RETRY + "; an encoding: save the file as UTF-8, "
+        "a changed file is tried by itself.",
     ),
     (
         Problem.NAME_COLLISION,

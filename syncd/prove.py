@@ -99,7 +99,7 @@ class Prover:
         raise Permanent(
             found.difference.kind,
             f"the server holds something else than the file: {found.difference.message}",
-            hint="the old version, if there is one, goes on serving; look at the file's encoding, then `syncd retry`",
+            hint="the old version, if there is one, goes on serving; `syncd retry` sends it again",
         )
 
     async def _examine(self, collection_id: CollectionId, material: Material) -> Comparison:

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import codecs
 import hashlib
+import itertools
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from syncd import charset
+from syncd.charset import Choice
 from syncd.errors import SyncdError
+from syncd.evidence import BLOCK as EVIDENCE_BLOCK
+from syncd.evidence import Evidence, Place
 from syncd.packing import Packing
 
 BLOCK = 2**20
@@ -126,18 +130,36 @@ def _sent(disk: DiskPath, plan: TextPlan | Packing | None, digest: hashlib._Hash
         yield block
 
 
-def _text(disk: DiskPath, plan: TextPlan, digest: hashlib._Hash) -> Iterator[tuple[str, bytes]]:
-    """Yield a text and its UTF-8 form block by block; strict."""
+def _text(
+    disk: DiskPath, plan: TextPlan, digest: hashlib._Hash, choice: Choice | None = None
+) -> Iterator[tuple[str, bytes]]:
+    """Yield a text and its UTF-8 form block by block; strict.
+
+    Raises:
+        charset.Undecodable: a byte does not fit, if ``choice`` says what is tried; else ``UnicodeError``.
+    """
     decoder = codecs.getincrementaldecoder(plan.codec)()
-    skip, first = plan.skip, plan.restate
-    for block in _raw(disk, _TRANSCODE, digest):
-        text = decoder.decode(block[skip:])
+    skip, first, done, line = plan.skip, plan.restate, 0, 1
+    for block in itertools.chain(_raw(disk, _TRANSCODE, digest), (b"",)):
+        pending = decoder.getstate()[0] if choice is not None else b""
+        try:
+            text = decoder.decode(block[skip:], not block)
+            payload = text.encode("utf-8")
+        except UnicodeError as error:
+            if choice is None:
+                raise
+            at = (
+                max(getattr(error, "start", 0) - len(pending) + skip, 0) if isinstance(error, UnicodeDecodeError) else 0
+            )
+            place = Place(done + at, line + block.count(b"\n", 0, at), block[at] if at < len(block) else 0)
+            raise charset.unfit(choice, place) from None
         skip = 0
+        done += len(block)
+        line += block.count(b"\n")
         if first:
             text, first = charset.restate_charset(text), False
-        yield text, text.encode("utf-8")
-    text = decoder.decode(b"", True)
-    yield text, text.encode("utf-8")
+            payload = text.encode("utf-8")
+        yield text, payload
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,15 +172,16 @@ class Survey:
     length: int  # UTF-16 units
     blank: bool
     sample: str  # beginning, middle and end
+    plainly_utf8: bool  # when it was read as UTF-8: no other encoding looks like that
 
 
 def survey(disk: DiskPath, size: int, encodings: tuple[str, ...], *, html: bool, head: bytes) -> Survey:
-    """Read a large text once for each encoding that does not fit, and once with the one that does.
+    """Read a large text once as UTF-8; if it is none, once to see what it is and once or more as that.
 
     ``head`` is sent before it.
 
     Raises:
-        charset.Undecodable: no encoding fits, or it is binary data.
+        charset.Undecodable: it cannot be told what it is, or it is binary data.
         OSError: it cannot be read.
     """
     descriptor = os.open(disk, os.O_RDONLY)
@@ -166,33 +189,49 @@ def survey(disk: DiskPath, size: int, encodings: tuple[str, ...], *, html: bool,
         begin = os.read(descriptor, _TRANSCODE)
     finally:
         os.close(descriptor)
-    skip, names = charset.candidates(begin, encodings, html=html)
-    refused = ""
-    for name in names:
-        other = charset.refuse(begin, name) if not skip else None
-        if other:
-            refused = other
-            continue
-        restate = html and charset.stated_charset(begin) not in ("", "utf-8")
+    skip, name = charset.mark_of(begin)
+    restate = html and charset.stated_charset(begin) not in ("", "utf-8")
+    if skip:
+        return _survey(disk, size, TextPlan(name, skip, restate, head), Choice(name))
+    try:
+        seen = _survey(disk, size, TextPlan("utf-8", 0, restate, head), Choice("utf-8"))
+        if seen.plainly_utf8:
+            return seen
+    except charset.Undecodable:
+        pass  # another encoding, or the reason why it is none is found below
+    evidence = Evidence()
+    for block in _raw(disk, EVIDENCE_BLOCK, hashlib.sha256()):
+        evidence.feed(block)
+    evidence.end()
+    refuted: list[str] = []
+    while True:
+        choice = charset.choose(evidence, encodings, html=html, without=refuted)
         try:
-            return _survey(disk, size, TextPlan(name, skip, restate, head))
-        except (UnicodeError, LookupError):
-            continue
-    raise charset.undecodable(begin, names, refused)
+            return _survey(disk, size, TextPlan(choice.codec, 0, restate, head), choice)
+        except charset.Undecodable:
+            if choice.language or len(refuted) > len(encodings):
+                raise
+            refuted.append(choice.codec)
 
 
-def _survey(disk: DiskPath, size: int, plan: TextPlan) -> Survey:
+def _survey(disk: DiskPath, size: int, plan: TextPlan, choice: Choice) -> Survey:
     digest = hashlib.sha256()
-    sent, length, blank, done = len(plan.head), 0, True, 0
+    sent, length, blank, done, line, beyond = len(plan.head), 0, True, 0, 1, 0
+    escaped = False
     samples: list[str] = []
     tail = ""
-    for text, block in _text(disk, plan, digest):
+    for text, block in _text(disk, plan, digest, choice):
         charset.check_text(block)
+        charset.check_block(text, choice, line)
+        line += text.count("\n")
         sent += len(block)
+        beyond += len(block) - len(text)
+        escaped = escaped or (choice.codec == "utf-8" and charset.may_be_other(block))
         length += len(text.encode("utf-16-le")) // 2
         blank = blank and not text.replace("\ufeff", "").strip()
         if not samples or (len(samples) == 1 and done >= size // 2):
             samples.append(text[:_SAMPLE])
         tail = (tail + text)[-_SAMPLE:]
         done += _TRANSCODE
-    return Survey(plan, digest.hexdigest(), sent, length, blank, "\n\n".join([*samples, tail]))
+    plainly = beyond >= charset.PLAINLY or not (beyond or escaped)
+    return Survey(plan, digest.hexdigest(), sent, length, blank, "\n\n".join([*samples, tail]), plainly)
