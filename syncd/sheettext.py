@@ -16,6 +16,7 @@ from syncd.wordtext import Add, Source
 FORMATTED, PLAIN = "\ue0f0", "\ue0f1"
 """What stands before and behind a number that is shown in a format (characters of the private use area)."""
 
+_SHOWN = 11  # digits of a number without a format
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 
 
@@ -148,9 +149,9 @@ class _Sheet(_Quiet):
             return "true" if value == "1" else "false"
         elif self.type == "n":
             number = int(self.style) if self.style.isdecimal() else -1
-            if 0 <= number < len(self.formatted) and self.formatted[number]:
-                return f"{FORMATTED}{value}{PLAIN}"
-            return value
+            formatted = 0 <= number < len(self.formatted) and self.formatted[number]
+            # Without a format at most 11 digits are shown.
+            return f"{FORMATTED}{value}{PLAIN}" if formatted or len(value) > _SHOWN else value
         return " ".join(_ESCAPED.sub(lambda m: chr(int(m[1], 16)), value).split())
 
     def data(self, text: str) -> None:

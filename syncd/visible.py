@@ -42,7 +42,7 @@ class _Page(HTMLParser):
     def parse_marked_section(self, i: int, report: int = 1) -> int:
         """Take ``<![ ... >`` for a comment, as browsers do; Python's parser stumbles over names it does not know."""
         end = self.rawdata.find(">", i + 3)
-        return end + 1 if end >= 0 else -1
+        return end + 1 if end >= 0 else len(self.rawdata)  # the page is fed as a whole
 
     def handle_starttag(self, tag: str, attrs: _Attrs) -> None:
         if self.dropped:
