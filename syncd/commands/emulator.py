@@ -17,12 +17,15 @@ from syncd.commands.base import Command
 @click.option("--seed", type=int, default=0, help="Makes faults, ids and keys repeatable.")
 @click.option("--training-seconds", type=click.FloatRange(0), help="Time to parse a document.")
 @click.option("--chunk-seconds", type=click.FloatRange(0), help="Time to embed a chunk.")
+@click.option("--at-once", is_flag=True, default=None, help="Train before an upload is answered, for benchmarks.")
+@click.option("--nobody-logged-in", is_flag=True, default=None, help="A server whose web page nobody has opened yet.")
 @click.option("--ip-limit", type=click.IntRange(1), help="Search tests a second.")
 def emulator(**options: object) -> int:
     """Its first line on stdout is a JSON document with base_url and the keys."""
     from syncd.emulator import main
 
-    arguments = [f"--{name.replace('_', '-')}={value}" for name, value in options.items() if value is not None]
+    named = {f"--{name.replace('_', '-')}": value for name, value in options.items() if value is not None}
+    arguments = [name if value is True else f"{name}={value}" for name, value in named.items() if value is not False]
     try:
         return main(arguments)
     except SystemExit as error:  # argparse

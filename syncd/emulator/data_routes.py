@@ -11,8 +11,8 @@ from syncd.emulator.call import Call, check, page_of, window
 from syncd.emulator.core import Core, loads
 from syncd.emulator.naming import iso, require_object_id
 from syncd.emulator.parsing import index_count
-from syncd.emulator.ranking import indexed_text
 from syncd.emulator.training import add_tasks, dumps_list, insert_data
+from syncd.emulator.words import indexed_text
 
 PAGE_CAP = 30
 _PUSH_CAP = 200

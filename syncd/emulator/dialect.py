@@ -2,6 +2,7 @@
 
 4.14 is what a real 4.14.5.1 answered. 4.12 and 4.16 follow the reference that was read from the source code; nobody
 has measured them. Where the reference says nothing, they behave like 4.14, because that is the less kind choice.
+Readers, splitter and full text are 4.14's in all of them: only those were held against the real ones.
 """
 
 from __future__ import annotations

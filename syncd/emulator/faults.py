@@ -2,7 +2,9 @@
 
 Faults of requests: ``timeout_`` and ``reset_`` (before, after, mid), ``late_effect``, ``slow``, ``stale_read``,
 ``cut_json``, ``wrong_shape``, and whole answers in FastGPT's place: ``answer`` for any (:mod:`syncd.emulator.orders`
-says how), shorter names for common ones. Faults of training and of searches are told in their modules.
+says how), shorter names for common ones. Faults of training and of searches are told in their modules; ``task_lost``
+leaves a task locked as a crash does (``stage`` parse or chunk, ``seconds``), ``zip_guess`` fails decks whose zip does
+not begin with a stored ``[Content_Types].xml`` (:func:`syncd.emulator.slides.begins_plainly`).
 """
 
 from __future__ import annotations
@@ -46,6 +48,7 @@ TRAINING_KINDS = frozenset(
         "truncate",
         "lose_chunk",
         "task_lost",
+        "zip_guess",
     ]
 )
 SEARCH_KINDS = frozenset(["search_drop", "search_delay", "search_outrank", "search_old", "search_empty", "search_500"])

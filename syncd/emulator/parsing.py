@@ -14,6 +14,7 @@ from syncd.emulator.faults import Fault
 from syncd.emulator.formats import ParseError, read
 from syncd.emulator.javascript import trim, units
 from syncd.emulator.naming import extension
+from syncd.emulator.slides import begins_plainly
 
 _URL_MARKS = re.compile(r"[#?]")
 
@@ -26,7 +27,10 @@ def raw_text(core: Core, row: sqlite3.Row, plan: Fault | None) -> str:
     content = core.store.get_file(row["id"])
     if content is None:
         raise ParseError("File not found")
-    text = read(content, stored_extension(row["stored_name"] or row["name"], core.dialect.object_store), _guesses(core))
+    suffix = stored_extension(row["stored_name"] or row["name"], core.dialect.object_store)
+    if kind == "zip_guess" and suffix.lower() == "pptx" and not begins_plainly(content):
+        raise ParseError("The argument 'encoding' is invalid encoding. Received 'windows-1252'")
+    text = read(content, suffix, _guesses(core))
     if kind == "empty_parse":
         return ""
     if kind == "garble":

@@ -16,7 +16,6 @@ from syncd.emulator.ranking import RECALL, Hit, fuse
 from syncd.emulator.search_faults import Lies
 
 _PUNCTUATION = re.compile(r"[\W_]+")
-_WIDE = re.compile(r"[^\x00-\x7f]")
 _MAX_TOKENS = 20_000
 _DEFAULT_TOKENS = 5000
 
@@ -153,8 +152,8 @@ def _answer(row: sqlite3.Row, scores: list[dict[str, Any]]) -> dict[str, Any]:
 
 def tokens_of(text: str) -> int:
     """About what a tokenizer counts: one for a CJK character, a third for others."""
-    wide = len(_WIDE.findall(text))
-    return wide + math.ceil((len(text) - wide) / 3.5)
+    narrow = len(text.encode("ascii", "ignore"))
+    return len(text) - narrow + math.ceil(narrow / 3.5)
 
 
 def _within(rows: list[dict[str, Any]], limit: float) -> list[dict[str, Any]]:

@@ -128,6 +128,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--secondary-lag", type=float, default=0.0, help="seconds by which listings lag")
     parser.add_argument("--ip-limit", type=int, help="search tests a second")
     parser.add_argument("--max-upload-bytes", type=int)
+    parser.add_argument("--at-once", action="store_true", help="train before an upload is answered, for benchmarks")
     parser.add_argument("--nobody-logged-in", action="store_true", help="a server whose web page nobody has opened yet")
     return parser
 
@@ -149,6 +150,7 @@ def main(argv: list[str] | None = None) -> int:
             retry_seconds=given.retry_seconds,
             max_upload_bytes=given.max_upload_bytes,
             logged_in=not given.nobody_logged_in,
+            at_once=given.at_once,
         )
         emulator = Emulator(options)
     except ValueError as error:

@@ -18,7 +18,7 @@ from syncd.emulator.core import Core, loads, sha256
 from syncd.emulator.faults import Fault
 from syncd.emulator.formats import ParseError
 from syncd.emulator.parsing import chunks_of, index_count, question_rows, raw_text
-from syncd.emulator.ranking import indexed_text
+from syncd.emulator.words import indexed_text
 
 RETRIES = 5  # tries of a task, fastgpt-api.md 4.2
 _LOST = 2  # the mark of a task whose worker crashed; 1 marks one that is stuck for good
@@ -51,6 +51,7 @@ class Trainer:
         self._generation = 0
         self._lanes = _lanes()
         self._plans: dict[str, Fault] = {}
+        self._busy = False  # working at once; new tasks are taken up when the one under way is done
         self._locked: dict[int, float] = {}  # lost tasks and the time of day at which they are taken up again
 
     def attach(self) -> None:
@@ -104,18 +105,36 @@ class Trainer:
         """Start tasks while workers are free."""
         if self._loop is None or self._loop.is_closed():
             return
+        if self._busy:
+            return
         options = self._core.options
-        for name, lane in self._lanes.items():
-            while lane.waiting and lane.running < options.workers:
-                seq = lane.waiting.popleft()
-                task = self._task(seq)
-                if task is None:
-                    continue
-                lane.running += 1
-                delay = options.chunk_seconds if name == "chunk" else options.training_seconds
-                if task["mode"] == "parse":
-                    delay += self._plan(task)
-                self._loop.call_later(delay, self._finish, self._generation, name, seq)
+        self._busy = options.at_once
+        try:
+            more = True
+            while more:
+                started = [self._start_next(name, self._loop) for name in self._lanes]
+                more = options.at_once and any(started)
+        finally:
+            self._busy = False
+
+    def _start_next(self, name: str, loop: asyncio.AbstractEventLoop) -> bool:
+        """Start what a lane has workers for; whether anything was started."""
+        options, lane = self._core.options, self._lanes[name]
+        started = False
+        while lane.waiting and lane.running < options.workers:
+            seq = lane.waiting.popleft()
+            task = self._task(seq)
+            if task is None:
+                continue
+            started = True
+            lane.running += 1
+            delay = options.chunk_seconds if name == "chunk" else options.training_seconds
+            extra = self._plan(task) if task["mode"] == "parse" else 0.0
+            if options.at_once and not extra:
+                self._finish(self._generation, name, seq)
+            else:
+                loop.call_later(delay + extra, self._finish, self._generation, name, seq)
+        return started
 
     def _plan(self, task: sqlite3.Row) -> float:
         """Choose the fault of this collection's training; returns the extra seconds it asks for."""

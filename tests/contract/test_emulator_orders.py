@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
+import zipfile
 
 import pytest
 from virtual_time import Bench
@@ -164,3 +166,23 @@ def test_a_server_on_which_nobody_has_logged_in() -> None:
 
     bench.dataset = "none"
     bench.run(scenario)
+
+
+@pytest.mark.parametrize(("stored", "status"), [(True, "trained"), (False, "error")])
+def test_a_deck_may_fail_by_the_beginning_of_its_zip(stored: bool, status: str) -> None:
+    """Where FastGPT's guess goes wrong, a deck fails unless its zip begins with a stored ``[Content_Types].xml``."""
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED) as deck:
+        deck.writestr("[Content_Types].xml", "<Types/>")
+        draw = "http://schemas.openxmlformats.org/drawingml/2006/main"
+        deck.writestr("ppt/slides/slide1.xml", f'<p xmlns:a="{draw}"><a:p><a:r><a:t>Safety</a:t></a:r></a:p></p>')
+
+    async def scenario(bench: Bench) -> None:
+        bench.emulator.faults.add("zip_guess", times=-1)
+        files = {"file": ("a.pptx", target.getvalue())}
+        data = {"data": json.dumps({"datasetId": bench.dataset})}
+        await bench.http.post("core/dataset/collection/create/localFile", files=files, data=data)
+        await bench.settle()
+        assert [item["status"] for item in bench.emulator.snapshot()] == [status]
+
+    Bench().run(scenario)

@@ -146,3 +146,20 @@ def test_reset_empties_the_server() -> None:
         assert bench.snap(collection)["status"] == "trained"
 
     bench.run(scenario)
+
+
+def test_the_fastest_mode_trains_before_it_answers() -> None:
+    """At once: no time passes and no turn of the loop is needed; ordered delays still hold for their document."""
+
+    async def scenario(bench: Bench) -> None:
+        bench.emulator.faults.add("train_slow", match="slow", seconds=30)
+        collection = await bench.upload("a.md", "# A\n\n" + "Grease the pump. " * 200)
+        assert (bench.snap(collection)["status"], len(bench.snap(collection)["texts"])) == ("trained", 3)
+        late = await bench.upload("slow.md", "text")
+        assert bench.snap(late)["status"] == "training"
+        assert bench.loop is not None
+        assert bench.loop.now == 0
+        await asyncio.sleep(31)
+        assert bench.snap(late)["status"] == "trained"
+
+    Bench(at_once=True).run(scenario)
