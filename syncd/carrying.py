@@ -18,6 +18,7 @@ from syncd.models import AnyAction, Delete, DocumentKey, Move, Plan, Prove, Resu
 from syncd.observe import Observation, Observer
 from syncd.passing import PassState
 from syncd.plan import is_new
+from syncd.together import begin, ended
 
 _LEAVES_ROOM = ("moved", "deleted")  # after these a folder on the server may be empty
 IN_FLIGHT = 64  # documents on their way to the server or in training at once
@@ -79,16 +80,15 @@ class Carrier:
             finally:
                 going.ends(key)
 
-        beside = asyncio.ensure_future(going.take_away(last))
+        beside = begin(going.take_away(last))
         try:
             await self._in_parallel({k: lambda k=k, a=a: follow(k, a) for k, a in by_key.items()})  # type: ignore[misc]
         except Exception:
             going.is_alone()
-            await asyncio.gather(beside, return_exceptions=True)  # it stops at its next safe point
+            await ended(beside, cancel=False)  # it stops at its next safe point
             raise
         except BaseException:
-            beside.cancel()
-            await asyncio.gather(beside, return_exceptions=True)
+            await ended(beside)
             raise
         going.is_alone()
         await beside

@@ -35,6 +35,7 @@ from syncd.report.human import iso
 from syncd.running import Runner
 from syncd.schedule import Scheduler
 from syncd.service import make_client
+from syncd.together import begin, ended, tell_failures
 from syncd.watch import Watcher, WatchState
 from syncd.web import Metrics, Server
 
@@ -107,7 +108,7 @@ class Daemon:
                 self.heart.reloaded()
                 raise
             self.config = config
-            self._keeping = asyncio.ensure_future(self._keep())
+            self._keeping = begin(self._keep())
             self.refused = None
             self._loaded_at = self._now()
             self.metrics.config_reload(True, self._loaded_at)
@@ -127,7 +128,7 @@ class Daemon:
 
     def hang_up(self) -> None:
         """SIGHUP: as ``reload``; what is wrong is said and changes nothing."""
-        task = asyncio.ensure_future(self._hang_up())
+        task = begin(self._hang_up())
         self._hung_up.add(task)
         task.add_done_callback(self._hung_up.discard)
 
@@ -186,6 +187,7 @@ class Daemon:
             SyncdError: the status server cannot listen where it should.
         """
         points.install_from_environment()
+        tell_failures()
         loop = asyncio.get_running_loop()
         pool = ThreadPoolExecutor(THREADS, thread_name_prefix="syncd")
         loop.set_default_executor(pool)
@@ -197,7 +199,7 @@ class Daemon:
             requests.keep_configuration(conn, keep(self.config))
         self.ledger.serve()
         self.ledger.on_trouble = self._ledger_waits
-        beating = asyncio.ensure_future(self.heart.beat(self.ledger, self._summary))
+        beating = begin(self.heart.beat(self.ledger, self._summary))
         try:
             await self._listen(self.config.http)
             while not self._stop.is_set():
@@ -208,9 +210,7 @@ class Daemon:
             self.ended = True
             await self._hush()
             rest = [beating, *self._hung_up, *(one for one in (self._describing, self._keeping) if one is not None)]
-            for task in rest:
-                task.cancel()
-            await asyncio.gather(*rest, return_exceptions=True)
+            await ended(*rest)
         # A full disk is no reason to end by an error: the next start clears up as well.
         with suppress(LedgerWaits), self.ledger.transaction("stopped") as conn:
             requests.clear_up(conn, self._now())
@@ -223,8 +223,8 @@ class Daemon:
         Raises:
             LedgerError: the ledger cannot be used any more: said by the runner, or by the heart.
         """
-        running = asyncio.ensure_future(assembly.runner.run())
-        waits = [asyncio.ensure_future(event.wait()) for event in (self._stop, self._reload)]
+        running = begin(assembly.runner.run())
+        waits = [begin(event.wait()) for event in (self._stop, self._reload)]
         self.heart.ready(self._summary())
         log.info("service.ready", sources=len(assembly.config.sources), listen=self.server and self.server.address)
         self.describe()
@@ -240,9 +240,7 @@ class Daemon:
             if running.done() and not running.cancelled():
                 running.result()
         finally:
-            for task in (running, *waits):
-                task.cancel()
-            await asyncio.gather(running, *waits, return_exceptions=True)
+            await ended(*(task for task in (running, *waits) if not task.done()))
 
     async def _drain(self, assembly: Assembly, running: asyncio.Future[None]) -> None:
         """Wait until what is under way has reached a safe point, and say what that is."""
@@ -282,7 +280,7 @@ class Daemon:
             last = requests.last_fired(self.ledger.conn)
             scheduler = Scheduler(config.schedule, fire=jobs.fire, last=last)
             assembly = Assembly(config, engine, runner, watcher, scheduler, notifier)
-            notifying = asyncio.ensure_future(notifier.run())
+            notifying = begin(notifier.run())
             stack.push_async_callback(_end, notifying, notifier.close)
             self.assembly = assembly
             self.metrics.under_way = lambda: len(engine.under_way())
@@ -399,7 +397,7 @@ class Daemon:
         """Write the description soon; a burst of changes is written once."""
         if self.ended or (self._describing is not None and not self._describing.done()):
             return
-        self._describing = asyncio.ensure_future(self._describe())
+        self._describing = begin(self._describe())
 
     async def _describe(self) -> None:
         while not self.ended:
@@ -431,8 +429,7 @@ class Daemon:
 
 async def _end(task: asyncio.Future[None], close: Callable[[], Any]) -> None:
     await close()
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    await ended(task)
 
 
 async def serve(daemon: Daemon) -> None:

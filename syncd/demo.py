@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from syncd import demo_world as world
 from syncd.errors import SyncdError
 from syncd.report.human import count, lasting, shorten, size, telling_line
+from syncd.together import begin
 
 if TYPE_CHECKING:
     from syncd.config import Config
@@ -259,7 +260,7 @@ class _Demo:
 
         with contextlib.closing(Ledger(self.config.ledger.path)) as ledger:
             daemon = Daemon(self.config, lambda: self.config, ledger, Heart(Notifier({})))
-            running = asyncio.ensure_future(daemon.run())
+            running = begin(daemon.run())
             try:
 
                 async def looked() -> bool:
@@ -316,7 +317,7 @@ class _Demo:
                     answers.append([hit.collection_id for hit in hits])
                     await asyncio.sleep(_PAUSE)
 
-        task = asyncio.create_task(watch())
+        task = begin(watch())
         try:
             yield seen
         finally:

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from syncd.errors import AccountRefused, RateLimited, ServerError, Unavailable
 from syncd.logs import get_logger
+from syncd.together import begin, ended
 
 log = get_logger(__name__)
 
@@ -72,7 +73,7 @@ class Gate:
             raise trouble
         if self._waiter is None or self._waiter.done():
             self._trouble = trouble
-            self._waiter = asyncio.get_running_loop().create_task(self._reopen(trouble))
+            self._waiter = begin(self._reopen(trouble))
         await asyncio.shield(self._waiter)
 
     async def passage(self) -> None:
@@ -169,8 +170,7 @@ class Gate:
         if self._hoping is not None:
             self._hoping.cancel()
         if self._waiter is not None:
-            self._waiter.cancel()
-            await asyncio.gather(self._waiter, return_exceptions=True)
+            await ended(self._waiter)
 
 
 def _may_pass(trouble: ServerError) -> bool:

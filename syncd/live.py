@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from syncd.models import DocumentKey
 from syncd.progress import Progress
 from syncd.report.human import count, lasting, one_line, size
+from syncd.together import begin
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -171,7 +172,7 @@ async def shown(progress: Progress, display: Display) -> AsyncIterator[Display]:
 
     progress.listener = listen
     display.open()
-    ticker = asyncio.get_running_loop().create_task(ticking())
+    ticker = begin(ticking())
     try:
         yield display
     finally:

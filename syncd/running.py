@@ -24,6 +24,7 @@ from syncd.looks import Look, Looks
 from syncd.models import DocumentKey, Proof
 from syncd.progress import Progress
 from syncd.settle import Stat
+from syncd.together import begin, ended
 
 log = get_logger(__name__)
 
@@ -172,7 +173,7 @@ class Runner:
 
     def spawn(self, work: Awaitable[None]) -> asyncio.Task[None]:
         """Do something beside the passes; its failure is told and hurts nobody else."""
-        task = asyncio.ensure_future(self._guarded(work))
+        task = begin(self._guarded(work))
         self._others.add(task)
         task.add_done_callback(self._others.discard)
         return task
@@ -198,7 +199,7 @@ class Runner:
         Raises:
             LedgerError: the ledger cannot be used any more.
         """
-        mailbox = asyncio.ensure_future(self._mailbox())
+        mailbox = begin(self._mailbox())
         try:
             if self.paused_since is not None:
                 self._flips = self.spawn(self._finish_flips())
@@ -213,9 +214,7 @@ class Runner:
         finally:
             cut = [number for task, number in self._answers.items() if not task.done()]
             rest = [mailbox, *self._others, *self._active]
-            for task in rest:
-                task.cancel()
-            await asyncio.gather(*rest, return_exceptions=True)
+            await ended(*rest)
             await self.gate.close()
             if cut:
                 # One that cannot be written now is cleared up at the next start.
@@ -232,7 +231,7 @@ class Runner:
         if self.paused_since is not None:
             return
         for look in self.looks.take(now, self._may):
-            self._active[asyncio.ensure_future(self._pass(look))] = look
+            self._active[begin(self._pass(look))] = look
 
     def _may(self, look: Look) -> bool:
         running = self._active.values()
@@ -245,7 +244,7 @@ class Runner:
         """Wait until something may have to be done that was not due at ``now``."""
         at = None if self.paused_since is not None else self.looks.next_at(now)
         wait = None if at is None else max(at - asyncio.get_running_loop().time(), 0.0)
-        poked = asyncio.ensure_future(self._poke.wait())
+        poked = begin(self._poke.wait())
         waiting: set[asyncio.Future[Any]] = {poked, mailbox, *self._active}
         try:
             await asyncio.wait(waiting, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
@@ -417,11 +416,9 @@ class Runner:
                 return
 
     async def _well_or_stopped(self, error: ServerError) -> None:
-        waits = [asyncio.ensure_future(self.gate.wait(error)), asyncio.ensure_future(self._ends.wait())]
+        waits = [begin(self.gate.wait(error)), begin(self._ends.wait())]
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        for wait in waits:
-            wait.cancel()
-        await asyncio.gather(*waits, return_exceptions=True)
+        await ended(*waits)
 
     # ------------------------------------------------------------ small things
 

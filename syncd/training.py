@@ -16,6 +16,7 @@ from syncd.errors import Permanent, ServerError, SyncdError, Unavailable
 from syncd.fastgpt.client import Client
 from syncd.fastgpt.models import CollectionRow, TrainingDetail
 from syncd.models import CollectionId, Problem
+from syncd.together import begin, ended
 from syncd.usual import LONGEST, Usual
 
 FEW = 2  # up to so many documents of a folder are asked one by one
@@ -114,7 +115,7 @@ class TrainingWatch:
         if len(self) > FEW:
             self._crowded_at = now
         if self._task is None or self._task.done():
-            self._task = loop.create_task(self._run())
+            self._task = begin(self._run())
         self._news.set()
         try:
             return await waiting.future
@@ -152,8 +153,7 @@ class TrainingWatch:
         """Stop looking."""
         task, self._task = self._task, None  # whoever waits from now on gets a task of its own
         if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await ended(task)
         self._progressed.clear()
 
     def _usual_of(self, dataset_id: str) -> Usual:

@@ -25,6 +25,7 @@ from syncd.logs import get_logger
 from syncd.models import DocumentKey, Format, LedgerEntry, Proof, Revision
 from syncd.prove import Material
 from syncd.searching import LIMIT
+from syncd.together import begin, ended
 
 log = get_logger(__name__)
 T = TypeVar("T")
@@ -170,16 +171,14 @@ async def _verify_document(run: _Run, key: DocumentKey) -> VerifyReport:
 
 async def _unless_newer(engine: Engine, key: DocumentKey, work: Coroutine[Any, Any, VerifyReport]) -> VerifyReport:
     """Wait for the searches, but not past news of the document: then another version of it is on its way."""
-    task = asyncio.ensure_future(work)
+    task = begin(work)
     newer = engine.claims.newer(key)
-    news = asyncio.ensure_future((newer or asyncio.Event()).wait())
+    news = begin((newer or asyncio.Event()).wait())
     try:
         await asyncio.wait({task, news}, return_when=asyncio.FIRST_COMPLETED)
         return task.result() if task.done() else VerifyReport()
     finally:
-        for each in (task, news):
-            each.cancel()
-        await asyncio.gather(task, news, return_exceptions=True)
+        await ended(*(each for each in (task, news) if not each.done()))
 
 
 async def _search(run: _Run, key: DocumentKey) -> VerifyReport:

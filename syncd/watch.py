@@ -20,6 +20,7 @@ from syncd.inbox import Inbox
 from syncd.limits import is_limit, refusal
 from syncd.logs import get_logger
 from syncd.roots import resolve
+from syncd.together import begin, ended
 
 if TYPE_CHECKING:
     from syncd.inotify import Descriptor, Names, Tree
@@ -111,13 +112,12 @@ class Watcher:
         await _in_thread(self._open)
         for watched in self._watched.values():
             await self._set_up(watched)
-        self._task = asyncio.ensure_future(self._keep())
+        self._task = begin(self._keep())
 
     async def stop(self) -> None:
         """Take the watches away and end the thread."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await ended(self._task)
         for watched in self._watched.values():
             if watched.poller is not None:
                 watched.poller.cancel()
@@ -368,7 +368,7 @@ class Watcher:
 
 async def _in_thread(call: Callable[..., T], *args: object) -> T:
     """Call in a thread; whoever is cancelled waits for its end, so that nothing touches what is closed next."""
-    running = asyncio.ensure_future(asyncio.to_thread(call, *args))
+    running = begin(asyncio.to_thread(call, *args))
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError:

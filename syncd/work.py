@@ -26,6 +26,7 @@ from syncd.plan import SourcePolicy
 from syncd.progress import Progress
 from syncd.prove import Material, Prover
 from syncd.shards import Shard
+from syncd.together import begin, ended
 from syncd.training import TrainingWatch
 from syncd.witness import Witness
 
@@ -149,17 +150,15 @@ class Tools:
             Stopped: somebody asked to stop first, or the file says something newer.
         """
         newer = None if key is None else self.claims.newer(key)
-        task = asyncio.ensure_future(work)
-        stops = [asyncio.ensure_future(event.wait()) for event in (self.stopping, newer) if event is not None]
+        task = begin(work)
+        stops = [begin(event.wait()) for event in (self.stopping, newer) if event is not None]
         try:
             await asyncio.wait({task, *stops}, return_when=asyncio.FIRST_COMPLETED)
             if task.done():
                 return task.result()
             raise Stopped("somebody asked to stop, or the file changed")
         finally:
-            for each in (task, *stops):
-                each.cancel()
-            await asyncio.gather(task, *stops, return_exceptions=True)
+            await ended(*(each for each in (task, *stops) if not each.done()))
 
     def outdated(self, key: DocumentKey) -> bool:
         """Whether another pass saw something newer of a document that this one works on."""

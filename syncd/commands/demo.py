@@ -9,6 +9,7 @@ import click
 
 from syncd.commands import TABLE
 from syncd.commands.base import Command, globals_of
+from syncd.together import begin
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,7 +80,7 @@ async def _play(stage: Stage) -> tuple[dict[str, Any], int | None]:
 
     from syncd import demo, service
 
-    task = asyncio.ensure_future(demo.play(stage))
+    task = begin(demo.play(stage))
 
     def stop() -> None:
         if stage.looking:

@@ -99,17 +99,17 @@ async def serve(emulator: Emulator, sock: socket.socket, stop: asyncio.Event | N
     for number in (signal.SIGTERM, signal.SIGINT):
         with suppress(ValueError, RuntimeError):  # not in the main thread
             loop.add_signal_handler(number, end)
-    if stop is not None:
 
-        async def wait() -> None:
-            await stop.wait()
-            end()
+    async def wait(stopped: asyncio.Event) -> None:
+        await stopped.wait()
+        end()
 
-        waiting = asyncio.create_task(wait())
     emulator.resume()
-    await server.serve(sockets=[sock])
-    if stop is not None:
-        waiting.cancel()
+    async with asyncio.TaskGroup() as beside:
+        waiting = None if stop is None else beside.create_task(wait(stop))
+        await server.serve(sockets=[sock])
+        if waiting is not None:
+            waiting.cancel()
 
 
 def arguments() -> argparse.ArgumentParser:

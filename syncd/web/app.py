@@ -26,6 +26,7 @@ from syncd.errors import EXIT_BUSY, ServerError, SyncdError
 from syncd.ledger import quality, records, releasing
 from syncd.logs import get_logger
 from syncd.models import Hold
+from syncd.together import begin
 from syncd.web import asked
 from syncd.web import guard as guarding
 from syncd.web.asked import ACTIONS, LONGEST_QUERY, Refused
@@ -299,7 +300,7 @@ class _App:
 
     async def _do(self, kind: str, arguments: dict[str, Any]) -> str:
         """Carry it out to the end, whatever becomes of the request: a reload may stop this very server."""
-        task = asyncio.get_running_loop().create_task(self.backend.act(kind, arguments))
+        task = begin(self.backend.act(kind, arguments))
         self.doing.add(task)
         task.add_done_callback(self.doing.discard)
         return await asyncio.shield(task)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from syncd.ledger import quality
+from syncd.together import begin
 from syncd.web.backend import Backend
 
 T = TypeVar("T")
@@ -46,7 +47,7 @@ class Shared(Generic[T]):
     async def get(self) -> T:
         """The value as it is now, or a little later."""
         if self._next is None or self._next.done():
-            self._next = asyncio.get_running_loop().create_task(self._get())
+            self._next = begin(self._get())
         return await asyncio.shield(self._next)
 
     async def _get(self) -> T:
