@@ -32,7 +32,7 @@ from syncd.ledger.store import own_name
 from syncd.logs import get_logger
 from syncd.notices import Digest, Notice, Notifier
 from syncd.report.human import iso
-from syncd.running import Runner
+from syncd.running import Runner, ServerState
 from syncd.schedule import Scheduler
 from syncd.service import make_client
 from syncd.together import begin, ended, tell_failures
@@ -70,6 +70,7 @@ class Daemon:
     _loaded_at: float = 0.0
     _started_at: float = 0.0
     _ledger_since: float = 0.0
+    _left: ServerState = field(default_factory=ServerState)  # how the server was when the last assembly ended
     _figures: dict[str, int] = field(default_factory=dict)  # of the ledger, when it was last asked
     _http: Http | None = None  # what the status server was made of
     _reload: asyncio.Event = field(default_factory=asyncio.Event)
@@ -273,6 +274,7 @@ class Daemon:
             notifier = Notifier(config.notify, healthy=self.healthy, digest=self.digest)
             hearing = Hearing(self.metrics, notifier.tell, self._to_page, self._now, self.describe)
             runner = Runner(engine, hearing, self._perform)
+            runner.inherit(self._left)
             jobs = Jobs(config, runner, self.heart.in_thread)
             watcher = Watcher(
                 config.sources, hints=runner.hints, changed=self._watch_changed, overflow=self.metrics.overflow
@@ -297,6 +299,8 @@ class Daemon:
             yield assembly
 
     def _forget(self) -> None:
+        if self.assembly is not None:
+            self._left = self.assembly.runner.server
         self.assembly = None
 
     async def _listen(self, http: Http) -> None:

@@ -18,7 +18,7 @@ from syncd.errors import DocumentError, ServerError
 from syncd.fastgpt.client import Client
 from syncd.folders import Folders
 from syncd.foreseeing import foreseen
-from syncd.gate import Gate
+from syncd.gate import Gate, kind_of
 from syncd.ledger import Ledger, entries
 from syncd.logs import get_logger
 from syncd.models import DocumentKey, Plan, Prove
@@ -71,6 +71,7 @@ class Engine:
         self.look_again: Callable[[str], None] = lambda _source: None
         self._now = now
         self._asked = False  # a person's stop
+        self._trouble_kind = ""  # of the server, as it was logged last
         self._resting = asyncio.Event()  # no pass runs
         self._resting.set()
         self.sources = {source.name: source_state(source, config) for source in config.sources}
@@ -332,9 +333,10 @@ class Engine:
     def _report_trouble(self, trouble: ServerError | None) -> None:
         self.on_trouble(trouble)
         self.progress.trouble = "" if trouble is None else trouble.message
+        kind, self._trouble_kind = self._trouble_kind, kind_of(trouble)
         if trouble is None:
             log.info("server.back")
-        else:
+        elif kind != self._trouble_kind:
             log.warning("server.trouble", error=trouble.message, hint=trouble.hint)
 
 

@@ -57,7 +57,8 @@ EXIT_CODES = _table(
         "6",
         "held by the firewall",
         "Deletions are held until a person has looked at them, or a source could not be served; the rest was done.",
-        "`syncd status` shows the holds and their remedies; `syncd release SOURCE` lets deletions go.",
+        "`syncd status` shows holds and remedies, and sources that cannot be served; `syncd release SOURCE` lets "
+        "deletions go that were shown.",
     ),
     (
         "7",
@@ -248,6 +249,9 @@ RUN_CODES = _table(
     ("config", "configuration", "The configuration is missing or wrong.", "See exit code 78."),
     ("ledger", "ledger", "The ledger cannot be used.", "See exit code 65."),
     ("busy", "busy", "Another instance holds the ledger.", "See exit code 75."),
+    ("ledger-waits", "ledger", "The ledger cannot be used just now.", "See exit code 75."),
+    ("ledger-locked", "ledger locked", "Another program has locked the ledger.", "End it, or run it again later."),
+    ("ledger-disk", "ledger's disk", "Its disk is full, fails or is read-only.", "Mend the disk; nothing is lost."),
     ("server", "server", "The server is in trouble.", "See exit code 69."),
     ("server-unreachable", "unreachable", "The server cannot be reached.", "See exit code 69."),
     ("rate-limited", "rate limited", "The server asks for a pause.", "See exit code 75."),

@@ -19,6 +19,8 @@ log = get_logger(__name__)
 
 _FIRST_PAUSE = 0.5  # seconds
 _RELAPSE = 60.0  # seconds within which trouble that returns is the same trouble
+_FORGOTTEN = 3600.0  # seconds after which a refusal is over that nobody has run into again
+_GLANCE = 1.0  # seconds between two glances at whether what was refused has been done again
 _SHORT = 2.0  # seconds; a pause of this length that the server asks for is nothing to tell
 _WELL = 10  # good answers after which a server has been well meanwhile
 LONGEST_PAUSE = 15.0  # seconds between two looks at the server (pinned, design 11)
@@ -32,7 +34,7 @@ class Gate:
             a request without the key would not notice.
         patience: seconds of uninterrupted trouble after which the gate gives up; ``None`` is for ever.
         stubborn: wait for what waiting does not cure as well, such as a refused key: somebody may cure it meanwhile.
-        report: told once per trouble and once when it has passed.
+        report: told of each trouble, again when its reason is another one, and once when it has passed.
         good: endpoint -> how many good answers it gave so far.
     """
 
@@ -51,7 +53,8 @@ class Gate:
         self._pause = _FIRST_PAUSE
         self._opened_at = -math.inf
         self._report = report
-        self._reported = False
+        self._reported: tuple[str, str] | None = None  # kind and message of what was told
+        self._refusal: ServerError | None = None  # what no look can show to be over
         self._trouble: ServerError | None = None
         self._hoping: asyncio.TimerHandle | None = None
         self._good = good
@@ -102,13 +105,21 @@ class Gate:
     def _curable(self, trouble: ServerError) -> bool:
         return self._stubborn or isinstance(trouble, (Unavailable, RateLimited))
 
+    def assume(self, trouble: ServerError) -> None:
+        """Begin with a trouble that was told already, by a gate before this one: it is looked at, and its end told."""
+        self._reported = (kind_of(trouble), trouble.message)
+        if self._waiter is None or self._waiter.done():
+            self._trouble = trouble
+            self._waiter = asyncio.get_running_loop().create_task(self._reopen(trouble))
+
     async def _reopen(self, trouble: ServerError) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
         if self._hoping is not None:
             self._hoping.cancel()
         refused = isinstance(trouble, AccountRefused)
-        shown = False  # by a look
+        if not isinstance(trouble, (Unavailable, RateLimited)):
+            self._refusal = trouble
         relapse = self._relapse(trouble, began)
         pause = self._pause if relapse else _FIRST_PAUSE
         if relapse or not _may_pass(trouble):
@@ -130,19 +141,31 @@ class Gate:
                 if not self._curable(error):
                     raise
                 trouble = error
-                shown = True
+                if not isinstance(error, (Unavailable, RateLimited)):
+                    self._refusal = None  # a look sees it itself, and will see its end
                 refused |= isinstance(trouble, AccountRefused)
                 self._say(trouble)
             else:
                 self._pause, self._opened_at, self._good_then = pause, loop.time(), dict(self._good)
-                if not self._reported:
+                if self._reported is None:
                     log.info("server.hiccup", error=trouble.message)
-                elif shown or isinstance(trouble, (Unavailable, RateLimited)):
+                elif self._refusal is None:
                     self._well()
                 else:
-                    # The look says nothing of an empty balance: it is over when it stays away for a while.
-                    self._hoping = loop.call_later(_RELAPSE, self._well)
+                    # The look says nothing of an empty balance: that is over when what was refused is done again.
+                    self._say(self._refusal)
+                    self._hope(self._refusal.endpoint, loop.time())
                 return
+
+    def _hope(self, endpoint: str, since: float) -> None:
+        """Look every second whether what was refused has been done since."""
+        loop = asyncio.get_running_loop()
+        done = bool(endpoint) and self._good.get(endpoint, 0) > self._good_then.get(endpoint, 0)
+        # Where nobody can say what was refused, or nobody asks for it any more, it is over when it stays away.
+        if done or loop.time() - since >= (_FORGOTTEN if endpoint else _RELAPSE):
+            self._well()
+        else:
+            self._hoping = loop.call_later(_GLANCE, self._hope, endpoint, since)
 
     def _relapse(self, trouble: ServerError, now: float) -> bool:
         """Whether this is the trouble before, come back.
@@ -157,12 +180,13 @@ class Gate:
         return not well or self._good.get(endpoint, 0) <= self._good_then.get(endpoint, 0)
 
     def _say(self, trouble: ServerError) -> None:
-        if not self._reported:
-            self._reported = True
+        told = (kind_of(trouble), trouble.message)
+        if self._reported != told:
+            self._reported = told
             self._report(trouble)
 
     def _well(self) -> None:
-        self._reported = False
+        self._reported = self._refusal = None
         self._report(None)
 
     async def close(self) -> None:
@@ -171,6 +195,17 @@ class Gate:
             self._hoping.cancel()
         if self._waiter is not None:
             await ended(self._waiter)
+
+
+def kind_of(trouble: ServerError | None) -> str:
+    """What sort of trouble it is: news when it changes. An outage may say many things; a refusal has its remedy."""
+    if trouble is None:
+        return ""
+    return (
+        "outage"
+        if isinstance(trouble, (Unavailable, RateLimited))
+        else f"{trouble.code}: {trouble.hint or trouble.message}"
+    )
 
 
 def _may_pass(trouble: ServerError) -> bool:

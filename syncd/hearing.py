@@ -96,6 +96,7 @@ class Hearing(Listener):
         A pass over a few paths may find reason to look at the whole source, and hold something; that nothing is held
         only a pass over the whole source can say.
         """
+        self._served(sources, whole, outcome)
         standing = {(hold.source, hold.reason.value) for hold in outcome.holds}
         for hold in outcome.holds:
             if (hold.source, hold.reason.value) in self._held:
@@ -114,6 +115,20 @@ class Hearing(Listener):
                 text = f"deletions of {source} are held no more ({over.value})"
                 self.notify(Notice("recovery", _subject(source, over), text, "", self.now(), ends="hold"))
         self._held = {one for one in self._held if one[0] not in sources} | standing
+
+    def _served(self, sources: list[str], whole: bool, outcome: Outcome) -> None:
+        """A source that cannot be served is news, and so is that it can again; either is told once."""
+        for source in sources:
+            trouble = outcome.troubles.get(source)
+            if trouble is not None:
+                self.metrics.source(source, False)
+                text = f"{source} cannot be served: {trouble}"
+                hint = "`syncd status` shows it; the other sources are served"
+                self.notify(Notice("outage", f"source {source}", text, hint, self.now()))
+            elif whole:
+                self.metrics.source(source, True)
+                text = f"{source} is served again"
+                self.notify(Notice("recovery", f"source {source}", text, "", self.now(), ends="outage"))
 
     def trouble(self, error: ServerError | None) -> None:
         """The server is in trouble, or well again."""

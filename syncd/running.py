@@ -17,8 +17,8 @@ from typing import Any
 
 from syncd.engine import Engine, Outcome
 from syncd.errors import LedgerError, LedgerWaits, ServerError, SyncdError
-from syncd.gate import Gate
-from syncd.ledger import entries, requests, resending
+from syncd.gate import Gate, kind_of
+from syncd.ledger import entries, remote, requests, resending
 from syncd.logs import get_logger
 from syncd.looks import Look, Looks
 from syncd.models import DocumentKey, Proof
@@ -77,6 +77,11 @@ class ServerState:
     hint: str = ""
     code: str = ""
     since: float = 0.0
+    error: ServerError | None = None
+
+
+def _as_state(error: ServerError | None, now: float) -> ServerState:
+    return ServerState(since=now) if error is None else ServerState(error.message, error.hint, error.code, now, error)
 
 
 @dataclass(slots=True)
@@ -288,6 +293,11 @@ class Runner:
         await self._note(look.source, whole, outcome)
 
     async def _note(self, source: str, whole: bool, outcome: Outcome) -> None:
+        trouble = outcome.troubles.get(source, "")
+        if (trouble or whole) and trouble != self.troubles.get(source, ""):
+            await self.engine.ledger.commit(
+                "trouble", lambda db: remote.set_trouble(db, source, trouble), durable=False
+            )
         if source in outcome.troubles:
             self.troubles[source] = outcome.troubles[source]
             self.looks.whole(source, asyncio.get_running_loop().time() + _AFTER_TROUBLE)
@@ -423,12 +433,18 @@ class Runner:
     # ------------------------------------------------------------ small things
 
     def _trouble(self, error: ServerError | None) -> None:
-        if error is None:
-            self.server = ServerState(since=self.engine.now())
-        elif not self.server.message:
-            self.server = ServerState(error.message, error.hint, error.code, self.engine.now())
-        self.listener.trouble(error)
+        before, self.server = self.server, _as_state(error, self.engine.now())
+        if error is not None and kind_of(error) == kind_of(before.error):
+            self.server.since = before.since  # the same trouble in other words
+        else:
+            self.listener.trouble(error)
         self.listener.changed()
+
+    def inherit(self, server: ServerState) -> None:
+        """Take over a trouble that the runner before this one had told: its end is told by this one."""
+        if server.error is not None:
+            self.server = server
+            self.gate.assume(server.error)
 
     def _stat(self, source: str, path: str) -> Stat | None:
         try:

@@ -98,7 +98,7 @@ def _source(
         "counts": counts,
         "watch": dict(watch),
         "skipped": 0 if conn is None else tree.unread(conn, name),
-        "trouble": service.get("troubles", {}).get(name) if service.get("running") else None,
+        "trouble": service.get("troubles", {}).get(name) or (row.trouble if row is not None else "") or None,
         "last_scan_at": iso(None if row is None else row.last_scan_at),
         "holds": holds,
         "waiting": waiting,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import signal
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,29 @@ def test_held_deletions_end_with_6_until_released(tmp_path: Path) -> None:
     released = site.run("release", "docs", "--json", code=0).json
     assert (released["paths"], released["hold"], released["came_since"]) == (["otters.md", "petrels.md"], id_, 0)
     assert site.run("sync", "--json", code=0).json["counts"]["retired"] == 2
+
+
+def test_a_gone_dataset_is_not_called_held(tmp_path: Path) -> None:
+    """The last line says the cause of the exit code, and `status` says it at once, also when no service runs."""
+    site = Site(tmp_path)
+    site.fill(2)
+    site.run("sync", code=0)
+    dataset = site.run("status", "--json", code=0).json["sources"][0]["dataset_id"]
+    request = urllib.request.Request(  # noqa: S310 - loopback
+        f"{site.base_url}/core/dataset/delete?id={dataset}",
+        data=b"{}",
+        method="DELETE",
+        headers={"Authorization": f"Bearer {site.key}", "Content-Type": "application/json"},
+    )
+    urllib.request.urlopen(request, timeout=10).close()  # noqa: S310
+    site.write("new.md", "# New\n\nA new document about gannets.\n")
+
+    ended = site.run("sync", code=6)
+    assert "exit code 6: 1 source could not be served" in ended.out
+    assert "firewall" not in ended.out
+    status = site.run("status", "--json", code=0).json
+    assert "not on the server any more" in status["sources"][0]["trouble"]
+    assert "source" == status["headline"]["kind"]
 
 
 def test_a_vanished_root_is_held(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cli_site import server
 
 from syncd import config
 from syncd.daemon import Daemon
@@ -334,6 +335,31 @@ def test_a_ledger_that_takes_nothing_is_told(house: House) -> None:
         assert ["outage", "recovery"] == [kind for subject, kind in notices if subject == "ledger"]
 
     house.live(script)
+
+
+def test_an_outage_that_a_reload_ends_is_told_to_be_over(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    """The address was wrong; with the right one in force the service says that the server is back."""
+
+    def said(event: str) -> int:
+        return sum(record.getMessage().startswith(event) for record in caplog.records)
+
+    async def script() -> None:
+        (house.tmp / "docs" / "a.md").write_text("# A\n\nSomething about gannets.\n")
+        await house.up()
+        await house.until(lambda: said("server.trouble"))
+        path = house.tmp / "config.toml"
+        text = path.read_text().replace("fastgpt-0123456789", server().key)
+        path.write_text(text.replace(f"http://127.0.0.1:{house.dead}/api", server().base_url))
+        await house.daemon.reload()
+        await house.up(2)
+        await house.until(lambda: said("server.back"))
+        assert house.daemon.assembly is not None
+        assert "" == house.daemon.assembly.runner.server.message
+        assert b"syncd_server_up 1.0" in house.daemon.metrics.text()
+
+    with caplog.at_level("INFO", logger="syncd"):
+        house.live(script)
+    assert (1, 1) == (said("server.trouble"), said("server.back"))
 
 
 def test_what_it_says_of_itself_is_never_stale(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

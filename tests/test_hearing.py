@@ -57,6 +57,38 @@ def _held(*reasons: HoldReason) -> Outcome:
     return Outcome({}, set(), holds, [], {}, {}, {})
 
 
+def _unserved(**troubles: str) -> Outcome:
+    return Outcome({}, set(), [], [], troubles, {}, {})
+
+
+def test_a_source_that_cannot_be_served_is_news_once() -> None:
+    """One message and a metric say that a source cannot be served, however many passes see it; its end is told too."""
+    ears = Ears()
+    ears.metrics.watch("docs", "events")
+    assert 1 == ears.value("syncd_source_up", source="docs")
+    for _ in range(5):
+        ears.hearing.passed(["docs"], True, _unserved(docs="the dataset is gone"))
+    (message,) = ears.told()
+    assert ["docs cannot be served: the dataset is gone"] == [notice.text for notice in message.notices]
+    assert 0 == ears.value("syncd_source_up", source="docs")
+    ears.hearing.passed(["docs"], False, _unserved())  # a few paths say nothing of the whole source
+    assert [] == ears.told()
+    ears.hearing.passed(["docs"], True, _unserved())
+    assert ["docs is served again"] == [notice.text for message in ears.told() for notice in message.notices]
+    assert 1 == ears.value("syncd_source_up", source="docs")
+
+
+def test_another_reason_is_told() -> None:
+    """Where another thing is to be done about the server a person hears of it; other words for the same are no news."""
+    ears = Ears()
+    ears.hearing.trouble(Unavailable("connection refused", hint="start FastGPT"))
+    assert 1 == len(ears.told())
+    ears.hearing.trouble(Unavailable("no answer within 30 s", hint="start FastGPT"))
+    assert [] == ears.told()
+    ears.hearing.trouble(Unavailable("the key was refused", hint="use another key"))
+    assert ["the key was refused"] == [notice.text for message in ears.told() for notice in message.notices]
+
+
 def test_a_quarantine_is_told_with_its_remedy_and_so_is_its_end() -> None:
     """A quarantine is counted by its kind and told with what to do; when the document is well again that is told."""
     ears = Ears()

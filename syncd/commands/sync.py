@@ -107,7 +107,7 @@ async def _sync(
     import signal
 
     from syncd import service
-    from syncd.ledger import releasing
+    from syncd.ledger import releasing, remote
     from syncd.live import shown
     from syncd.progress import Progress
     from syncd.report import passes
@@ -130,9 +130,10 @@ async def _sync(
                     error.exit_code = 128 + number
                 raise
         ended_by = caught()
-        if outcome.holds:
-            with engine.ledger.transaction("shown") as conn:
-                releasing.show(conn, outcome.holds, engine.now())
+        with engine.ledger.transaction("shown") as conn:
+            releasing.show(conn, outcome.holds, engine.now())
+            for name in names or engine.sources:
+                remote.set_trouble(conn, name, outcome.troubles.get(name, ""))
         failed = passes.failed_documents(engine.ledger, outcome, names or [s.name for s in config.sources])
     code = outcome.exit_code if ended_by is None else 128 + ended_by
     stopped = "" if ended_by is None else signal.Signals(ended_by).name

@@ -26,16 +26,22 @@ class SourceRow:
     scope: str
     last_scan_at: float | None
     adopted_at: float | None
+    trouble: str  # why it could not be served when it was last tried; "" when it could
 
 
 def source(conn: sqlite3.Connection, name: str) -> SourceRow | None:
     """One source as the ledger knows it."""
     row = conn.execute(
-        "select name, dataset_ref, dataset_id, root, device, scope, last_scan_at, adopted_at"
+        "select name, dataset_ref, dataset_id, root, device, scope, last_scan_at, adopted_at, trouble"
         " from sources where name = ?",
         (name,),
     ).fetchone()
     return SourceRow(*row) if row else None
+
+
+def set_trouble(conn: sqlite3.Connection, name: str, trouble: str) -> None:
+    """Keep why a source could not be served, for `syncd status`; "" when it could."""
+    conn.execute("update sources set trouble = ? where name = ? and trouble != ?", (trouble, name, trouble))
 
 
 def source_names(conn: sqlite3.Connection) -> list[str]:

@@ -97,8 +97,17 @@ class Digest:
                 self._put(notice, now)
         elif notice.about in self._told:
             self._drop(RECOVERY, notice.about)  # it is back before anybody heard that it was over
+            self._now_for_another_reason(notice, now)
         else:
             self._put(notice, now)
+
+    def _now_for_another_reason(self, notice: Notice, now: float) -> None:
+        """What stands may change its reason: told anew where another thing is to be done about it."""
+        before = self._told[notice.about].notice
+        if before is not None and before.hint != notice.hint:
+            self._put(notice, now)
+        elif before is not None:
+            self._told[notice.about].notice = notice
 
     def _drop(self, kind: str, key: Key) -> None:
         found = self._kinds.get(kind)

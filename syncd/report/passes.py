@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from syncd.errors import EXIT_OK, EXIT_PARTIAL
+from syncd.errors import EXIT_BUSY, EXIT_HELD, EXIT_OK, EXIT_PARTIAL, EXIT_UNPROVEN
 from syncd.explain import EXIT_CODES, remedy_for, remedy_for_hold
 from syncd.models import DocumentKey, Hold, Verdict
 from syncd.report.human import count, iso, lasting
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from syncd.ledger import Ledger
     from syncd.progress import Progress
 
+_WRITTEN = "still being written"  # in the reason of a document that waits for its writer
 MOST = 20  # findings of one kind that people are shown
 
 
@@ -199,10 +200,26 @@ def _parts(
     else:
         last = [f"done in {lasting(total)}: {said}"]
         if exit_code != EXIT_OK:
-            title = EXIT_CODES[str(exit_code)].title if str(exit_code) in EXIT_CODES else "see above"
-            last.append(f"exit code {exit_code}: {title} (`syncd explain {exit_code}`)")
+            last.append(f"exit code {exit_code}: {cause(exit_code, outcome)} (`syncd explain {exit_code}`)")
     parts.append(Lines(tuple(last)))
     return parts
+
+
+def cause(exit_code: int, outcome: Outcome) -> str:
+    """Why a pass ended with a code that several things end with."""
+    troubled = len(outcome.troubles)
+    if exit_code == EXIT_HELD:
+        said = ["deletions are held by the firewall"] * bool(outcome.holds)
+        said += [f"{count(troubled, 'source')} could not be served"] * bool(troubled)
+        said += ["documents on the server have no file any more"] * bool(outcome.orphans)
+        if said:
+            return ", and ".join(said)
+    if exit_code == EXIT_BUSY and any(_WRITTEN in w.reason for w in outcome.waiting):
+        return "files are still being written, try later"
+    if troubled and not outcome.holds and exit_code not in (EXIT_PARTIAL, EXIT_UNPROVEN):
+        return f"{count(troubled, 'source')} could not be served"
+    title = EXIT_CODES.get(str(exit_code))
+    return "see above" if title is None else title.title
 
 
 def _remarked(found: dict[DocumentKey, str], label: str, what: str) -> list[Part]:

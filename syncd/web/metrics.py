@@ -52,6 +52,7 @@ TABLE: tuple[Described, ...] = (
     Described("syncd_queue_paths", "gauge", (), "Changed paths that wait to come to rest."),
     Described("syncd_queue_oldest_age_seconds", "gauge", (), "Age of the oldest document that waits or is worked on."),
     Described("syncd_server_up", "gauge", (), "1 while FastGPT answers."),
+    Described("syncd_source_up", "gauge", ("source",), "1 while a source can be served."),
     Described("syncd_ledger_up", "gauge", (), "1 while the ledger takes what is written."),
     Described("syncd_paused", "gauge", (), "1 while a person has the service pause."),
     Described("syncd_holds", "gauge", ("source",), "Reasons for which deletions of a source are held."),
@@ -136,6 +137,7 @@ class Metrics:
             for row in TABLE
             if row.kind == "counter"
         }
+        self._known: set[str] = set()  # sources whose gauges have begun
         self._rank = self._histogram("syncd_search_rank", _RANKS)
         self._searchable = self._histogram("syncd_save_to_searchable_seconds", _SAVE_TO_SEARCH)
         self._scan = self._histogram("syncd_scan_seconds", _SCAN)
@@ -183,6 +185,9 @@ class Metrics:
         """How a source is watched now; its counters begin at 0 from here on, so that the first event is an increase."""
         for name in ("syncd_uploads_total", "syncd_watch_overflows_total"):
             self._counters[name].labels(source)
+        if source not in self._known:
+            self._known.add(source)
+            self.source(source, True)
         for verdict in _VERDICTS:
             self._counters["syncd_proofs_total"].labels(source, verdict)
         for histogram in (self._rank, self._searchable, self._scan):
@@ -203,6 +208,10 @@ class Metrics:
     def server(self, up: bool) -> None:
         """FastGPT answers, or does not."""
         self._gauges["syncd_server_up"].set(up)
+
+    def source(self, name: str, up: bool) -> None:
+        """A source can be served, or not."""
+        self._gauges["syncd_source_up"].labels(name).set(up)
 
     def ledger(self, up: bool) -> None:
         """The ledger takes what is written, or does not."""

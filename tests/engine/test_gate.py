@@ -140,6 +140,83 @@ def test_a_refusal_that_looks_show_is_over_with_the_first_good_one() -> None:
     assert ["the key is refused", "well"] == server.told
 
 
+def refusal(message: str, hint: str, endpoint: str = "") -> AccountRefused:
+    """A refusal with its remedy."""
+    error = AccountRefused(message, hint=hint)
+    error.endpoint = endpoint
+    return error
+
+
+def test_a_refusal_ends_when_what_was_refused_is_done() -> None:
+    """An empty balance is over within a second of the first upload that is taken, and not before."""
+    server = Server()
+
+    async def story(gate: Gate) -> None:
+        await gate.wait(refusal("the balance is used up", "top it up", "upload"))
+        server.good["search"] += 100
+        await asyncio.sleep(1800.0)
+        assert ["the balance is used up"] == server.told
+        server.good["upload"] += 1
+        await asyncio.sleep(1.1)
+        assert ["the balance is used up", "well"] == server.told
+
+    waits(server, story)
+
+
+def test_a_refusal_that_nobody_runs_into_again_is_forgotten() -> None:
+    """Where no upload is wanted any more nothing is said for ever."""
+    server = Server()
+
+    async def story(gate: Gate) -> None:
+        await gate.wait(refusal("the balance is used up", "top it up", "upload"))
+        await asyncio.sleep(3602.0)
+
+    waits(server, story)
+    assert ["the balance is used up", "well"] == server.told
+
+
+def test_a_changed_reason_replaces_the_old_one() -> None:
+    """An outage that turns into a refused key is told anew, and so is one refusal that becomes another."""
+    server = Server(failing(), refusal("the key is refused", "use another key"))
+
+    async def story(gate: Gate) -> None:
+        await gate.wait(failing())
+        await gate.wait(refusal("the balance is used up", "top it up", "upload"))
+
+    waits(server, story)
+    assert ["it failed", "the key is refused", "well", "the balance is used up"] == server.told
+
+
+def test_an_outage_between_does_not_end_a_refusal() -> None:
+    """After an outage the refusal that stood before is told again, for it is still so."""
+    server = Server()
+
+    async def story(gate: Gate) -> None:
+        await gate.wait(refusal("the balance is used up", "top it up", "upload"))
+        server.looks = [failing()]
+        await gate.wait(failing())
+        await asyncio.sleep(5.0)
+        assert ["the balance is used up", "it failed", "the balance is used up"] == server.told
+        server.good["upload"] += 1
+        await asyncio.sleep(1.1)
+
+    waits(server, story)
+    assert "well" == server.told[-1]
+
+
+def test_what_was_told_before_is_ended_by_the_next_gate() -> None:
+    """A gate that begins with a trouble looks at once, does not tell it again, and tells its end."""
+    server = Server(failing())
+
+    async def story(gate: Gate) -> None:
+        gate.assume(failing())
+        assert gate.closed
+        await gate.passage()
+
+    waits(server, story)
+    assert ["well"] == server.told
+
+
 def test_a_closed_gate_lets_nobody_through() -> None:
     """While the server is in trouble nothing new is begun; it goes on with the first good look."""
     server = Server(failing(), failing())
