@@ -61,7 +61,7 @@ def _datasets() -> dict[str, str]:
 @pytest.fixture
 def dataset(target: Target, _datasets: dict[str, str], request: pytest.FixtureRequest) -> str:
     """One dataset for all tests of a module."""
-    key = f"{request.module.__name__} {target.name}"
+    key = f"{request.module.__name__} {target.base_url}"  # a server may be started more than once
     if key not in _datasets:
         _datasets[key] = target.dataset()
     return _datasets[key]

@@ -18,12 +18,12 @@ def _folders() -> dict[str, str]:
 @pytest.fixture
 def folder(target: Target, dataset: str, _folders: dict[str, str]) -> str:
     """A folder with the collections p-000 to p-119."""
-    if target.name not in _folders:
+    if target.base_url not in _folders:
         folder = target.folder(dataset, "paging")
         for index in range(AMOUNT):
             target.virtual(dataset, f"p-{index:03}", parentId=folder)
-        _folders[target.name] = folder
-    return _folders[target.name]
+        _folders[target.base_url] = folder
+    return _folders[target.base_url]
 
 
 PAGES: list[tuple[dict[str, Any], int, str, str]] = [

@@ -32,14 +32,14 @@ def _topics() -> dict[str, tuple[str, dict[str, str]]]:
 
 @pytest.fixture
 def topics(target: Target, _topics: dict[str, tuple[str, dict[str, str]]]) -> tuple[str, dict[str, str]]:
-    """A dataset with four documents, and their ids by name."""
-    if target.name not in _topics:
+    """A dataset with four documents, and their ids by name; each server that is started has its own."""
+    if target.base_url not in _topics:
         dataset = target.dataset("topics")
         ids = {name: target.upload(dataset, name, b"\xef\xbb\xbf" + text.encode()) for name, text in TOPICS.items()}
         for collection in ids.values():
             target.trained(collection)
-        _topics[target.name] = dataset, ids
-    return _topics[target.name]
+        _topics[target.base_url] = dataset, ids
+    return _topics[target.base_url]
 
 
 @pytest.mark.parametrize("mode", MODES)
