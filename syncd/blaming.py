@@ -84,7 +84,7 @@ class Blame:
         if entry is None:
             return False
         who = DocumentKey(key.source, posixpath.dirname(key.path)) if error.endpoint == CREATE_FOLDER.name else key
-        word = await self.tools.witness.judge(who, error, entry.candidate or entry.serving)
+        word = await self.tools.witness.judge(who, error, entry.candidate or entry.serving, again=entry.setbacks > 0)
         if word is Word.FAIL and isinstance(error, AccountRefused):
             return True  # the key, the rights, the balance: the gate says how long
         self.state.setbacks[key] += 1

@@ -194,8 +194,10 @@ DOCUMENT_CODES = _table(
     (
         Problem.UPLOAD_FAILED,
         "upload failed",
-        "The server took no upload of this document while it worked otherwise; the message holds its reason.",
-        "`syncd retry PATH`; look at size limits of proxies between here and the server.",
+        "What was asked of the server for this document came to nothing eight times while it answered for others, or it"
+        " refused it for good; the message holds its reason.",
+        "Look at the proxy between here and the server: its limits of size and time, and the words it forbids; then"
+        " `syncd retry PATH`.",
     ),
     (
         Problem.INTERNAL,

@@ -52,13 +52,16 @@ class Witness:
     _failed: dict[str, dict[DocumentKey, float]] = field(default_factory=dict)
     _rests: dict[DocumentKey, _Rest] = field(default_factory=dict)
 
-    async def judge(self, key: DocumentKey, error: ServerError | OutcomeUnknown, revision: Revision | None) -> Word:
+    async def judge(
+        self, key: DocumentKey, error: ServerError | OutcomeUnknown, revision: Revision | None, *, again: bool = False
+    ) -> Word:
         """What a failure for one document says; remembered for the next judgement.
 
         Args:
             key: the document.
             error: names the call.
             revision: the version that it was about, or another one of the document.
+            again: the ledger knows of failures before, in this run or another one.
         """
         now = asyncio.get_running_loop().time()
         failed = self._failed.setdefault(error.endpoint, {})
@@ -81,7 +84,7 @@ class Witness:
             return (
                 Word.PASS if revision is not None and await self._ask_another(error.endpoint, revision) else Word.FAIL
             )
-        return Word.ALONE if before is not None else Word.FAIL  # once is not yet a story
+        return Word.ALONE if again or before is not None else Word.FAIL  # once is not yet a story
 
     async def _ask_another(self, endpoint: str, revision: Revision) -> bool:
         """Whether the same call, which changes nothing, is answered for another document of the dataset."""

@@ -17,6 +17,7 @@ from syncd.decisions import retry
 
 DAY = 86400.0
 MOST = 200  # requests for one document in a day in which they are never answered; it were 2 880 at one in 30 s
+FEW = ("fastgpt 500 read ECONNRESET", "fastgpt 429", "page 413", "302 to a login", "json 200", "time-out")
 OTHERS = {"one.md", "two.md", "three.md", "other/four.md"}
 # The document that is concerned, by the route that fails for it.
 PATHS = {
@@ -102,6 +103,54 @@ def test_a_run_ends(world: World, route: str) -> None:
     mended(world, path)
 
 
+@pytest.mark.parametrize("answer", [pytest.param(a, marks=() if a in FEW else pytest.mark.long) for a in UNCLEAR])
+def test_an_upload_that_is_always_answered_so(world: World, answer: str) -> None:
+    """Whatever the answer is, an upload that never takes effect ends in a name after a few tries, and in one run."""
+    exercised.add("uploads that are never taken")
+    at_work(world, "upload")
+    path = PATHS["upload"]
+    struck = instead(world, "upload", UNCLEAR[answer], path=path, times=100_000, effect=False)
+    assert world.sync().exit_code == 3
+    row = world.documents()[path]
+    assert row["state"] == "quarantined"
+    # What the answer says for good is believed once a look has found nothing; the rest is tried eight times.
+    for_good = {"fastgpt 413": "too-large", "page 413": "too-large", "fastgpt 400 of its own answer": "upload-failed"}
+    assert (row["quarantine"], len(struck)) == (for_good.get(answer, "upload-failed"), 1 if answer in for_good else 8)
+    assert {name for name in OTHERS if world.states()[name] == "verified"} == OTHERS
+    mended(world, path)
+
+
+def test_nobody_is_blamed_while_others_fail_as_well(world: World) -> None:
+    """A proxy that takes no upload of anybody is the server's trouble; the run ends all the same (law 9)."""
+    at_work(world, "upload")
+    struck = instead(world, "upload", UNCLEAR["page 502"], times=100_000, effect=False)
+    assert world.sync().exit_code == 69
+    assert len(struck) <= 5 * 3
+    assert rows(world, "select path from documents where quarantine is not null or attempts + setbacks > 0") == []
+    world.between = None
+    world.sleep(100)
+    assert world.sync().exit_code == 0
+    converged(world)
+
+
+def test_the_count_outlives_the_process(world: World) -> None:
+    """A run that is stopped, again and again, goes on counting where the one before was (D1)."""
+    at_work(world, "upload")
+    path = PATHS["upload"]
+    struck = instead(world, "upload", UNCLEAR["page 502"], path=path, times=100_000, effect=False)
+    counts = []
+    for number in range(12):
+        world.write(f"more{number}.md", text(f"more{number}"))  # somebody else's upload passes
+        world.sync(limit=45.0)
+        counts.append(world.documents()[path]["attempts"])
+        if world.documents()[path]["state"] == "quarantined":
+            break
+    assert counts == sorted(counts)
+    assert len(counts) > 3
+    assert world.documents()[path]["quarantine"] == "upload-failed"
+    assert len(struck) <= 16
+
+
 @pytest.fixture
 def service_world(make_world: Callable[..., World], scratch: object) -> ServiceWorld:
     """A world with a service in it."""
@@ -123,8 +172,7 @@ def test_a_day_ends(service_world: ServiceWorld, route: str) -> None:
         await asyncio.sleep(600.0)
         service.remove("gone.md")
         await asyncio.sleep(1800.0)
-        if route != "detail":  # a flip that cannot be finished is the one thing that vanished files wait for (rule 17)
-            assert world.states().get("gone.md") is None
+        assert world.states().get("gone.md") is None  # nobody's deletion waits for it
         await asyncio.sleep(DAY)
 
     world.serve(script)
