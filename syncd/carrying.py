@@ -134,7 +134,8 @@ class Carrier:
         another place, is left to the next round (rule 16).
         """
         exists = self.follower.exists
-        linked = [m for m in planned if m.origin != m.key and exists(m.key) and not exists(m.origin)]
+        moved = [m for m in planned if m.origin != m.key]
+        linked = [m for m in moved if await exists(m.key) and not await exists(m.origin)]
         if not linked:
             return
         conn = self.tools.ledger.conn

@@ -21,6 +21,7 @@ from syncd.assembly import Assembly
 from syncd.backend import Backend
 from syncd.config import Config, Http
 from syncd.config.kept import keep
+from syncd.disk import PER_SOURCE
 from syncd.engine import Engine
 from syncd.errors import BusyError, ConfigError, LedgerWaits, SyncdError
 from syncd.headline import headline
@@ -41,7 +42,7 @@ from syncd.web import Metrics, Server
 
 log = get_logger(__name__)
 
-THREADS = 2  # for scans, hashes and conversions; more only make each other wait
+THREADS = 2  # beside those of the sources: for jobs, comparisons and the configuration
 _NAMED = 5  # documents that are named while the service drains
 _SAY_EVERY = 5.0  # seconds between two words on what is waited for
 
@@ -101,7 +102,7 @@ class Daemon:
                 raise BusyError("the service is stopping", hint="it reads its configuration when it starts again")
             self.heart.reloading()
             try:
-                config = self.load()
+                config = await self.heart.in_thread(self.load)
                 self._check(config)
                 await self._listen(config.http)
             except SyncdError as error:
@@ -190,8 +191,7 @@ class Daemon:
         points.install_from_environment()
         tell_failures()
         loop = asyncio.get_running_loop()
-        pool = ThreadPoolExecutor(THREADS, thread_name_prefix="syncd")
-        loop.set_default_executor(pool)
+        threads = 0
         self._loaded_at = self._started_at = self._now()
         self.metrics.config_reload(True, self._loaded_at)
         log.info("service.started", version=__version__, config=str(self.config.path), ledger=str(self.ledger.path))
@@ -205,6 +205,11 @@ class Daemon:
             await self._listen(self.config.http)
             while not self._stop.is_set():
                 self._reload.clear()
+                # A source whose disk hangs keeps its threads; the others have theirs.
+                room = THREADS + PER_SOURCE * len(self.config.sources)
+                if room > threads:
+                    threads = room
+                    loop.set_default_executor(ThreadPoolExecutor(room, thread_name_prefix="syncd"))
                 async with self._assembled(self.config) as assembly:
                     await self._serve(assembly, beating)
         finally:

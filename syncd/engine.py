@@ -14,6 +14,7 @@ from syncd.audit import Auditor
 from syncd.claims import Claims
 from syncd.config import Config
 from syncd.datasets import bind
+from syncd.disk import Disk
 from syncd.errors import DocumentError, ServerError
 from syncd.fastgpt.client import Client
 from syncd.folders import Folders
@@ -70,6 +71,7 @@ class Engine:
         self.on_trouble: Callable[[ServerError | None], None] = lambda _trouble: None
         self.look_again: Callable[[str], None] = lambda _source: None
         self._now = now
+        self.disk = Disk(run)
         self._asked = False  # a person's stop
         self._trouble_kind = ""  # of the server, as it was logged last
         self._resting = asyncio.Event()  # no pass runs
@@ -91,6 +93,7 @@ class Engine:
             uploads=client.uploads,
             now=now,
             run=run,
+            disk=self.disk,
             progress=self.progress,
             stopping=asyncio.Event(),
             claims=self.claims,
@@ -99,7 +102,7 @@ class Engine:
         )
         self._shared = Shared(
             tools=self._tools,
-            observer=Observer(ledger, now, run),
+            observer=Observer(ledger, now, self.disk),
             auditor=Auditor(client, ledger, folders, now),
             known=Known(),
             max_attempts=config.fastgpt.max_attempts,

@@ -57,7 +57,7 @@ class Follower:
     applier: Applier
     state: PassState
     blame: Blame
-    exists: Callable[[DocumentKey], bool]
+    exists: Callable[[DocumentKey], Awaitable[bool]]
     proving: Callable[[DocumentKey], None] = lambda _key: None  # told when a document has only its searches before it
 
     async def follow(self, key: DocumentKey, planned: list[AnyAction], snapshot: FileSnapshot | None) -> None:
@@ -74,7 +74,7 @@ class Follower:
     async def _follow(self, key: DocumentKey, planned: list[AnyAction], snapshot: FileSnapshot | None) -> None:
         for action in planned:
             if isinstance(action, Retire) and not action.vanished:
-                await self.guarded(action, lambda a=action: self.applier.retire(a, lambda: False))  # type: ignore[misc]
+                await self.guarded(action, lambda a=action: self.applier.retire(a, _gone))  # type: ignore[misc]
         if self.tools.witness.rests(key):
             entry = entries.one(self.tools.ledger.conn, key)
             self.state.put_off[key] = (entry.last_error if entry else "") or "the server did not answer for it lately"
@@ -158,7 +158,7 @@ class Follower:
                 self.proving(step.key)
                 await applier.prove(step, entry, snapshot)
             case Restore():
-                if snapshot is not None and not self.exists(step.key):
+                if snapshot is not None and not await self.exists(step.key):
                     raise Gone("the file is gone again")  # the plan has waited for the server
                 await applier.restore(step)
             case Move():
@@ -223,3 +223,8 @@ class Follower:
         if not isinstance(action, Delete):
             self.tools.witness.rest(key)
             self.state.put_off[key] = message
+
+
+async def _gone() -> bool:
+    """A version that was replaced has no file of its own."""
+    return False

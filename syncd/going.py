@@ -123,7 +123,7 @@ class Going:
         while pending and not self.tools.stopping.is_set():
             self._pulse.clear()
             ready, soonest = self._sort(pending)
-            believed = self._believed({key.source for key in ready}, asyncio.get_running_loop().time() - began)
+            believed = await self._believed({key.source for key in ready}, asyncio.get_running_loop().time() - began)
             for key in ready:
                 del pending[key]
             works = [(key, actions) for key, actions in ready.items() if key.source in believed]
@@ -169,11 +169,11 @@ class Going:
                 soonest = rest if soonest is None else min(soonest, rest)
         return ready, soonest
 
-    def _believed(self, sources: set[str], waited: float) -> set[str]:
+    async def _believed(self, sources: set[str], waited: float) -> set[str]:
         """Sources whose root is there; asked again only when the look at the disk is not fresh any more."""
         if waited < _LONG_AGO:
             return sources
-        return {name for name in sources if self.observer.is_there(self.tools.sources[name])}
+        return {name for name in sources if await self.observer.is_there(self.tools.sources[name])}
 
     async def _wait(self, seconds: float) -> None:
         try:

@@ -48,8 +48,12 @@ class Looks:
         """How many paths wait."""
         return sum(len(source.settler) + len(source.quiet) + len(source.later) for source in self._sources.values())
 
-    def hint(self, source: str, paths: Iterable[str], now: float, stat: Callable[[str], Stat | None]) -> None:
+    def hint(
+        self, source: str, paths: Iterable[str], now: float, stat: Callable[[str], Stat | None] | None = None
+    ) -> None:
         """Something happened to these paths; ``stat`` tells what the disk says of one (``None``: it is not there).
+
+        Without it they are looked at by ``seen``, as soon as the disk has answered.
 
         Of too many paths none is followed on its own: a look at everything finds by itself what is still being written.
         """
@@ -64,9 +68,23 @@ class Looks:
             return
         for path in paths:
             known.settler.hint(path, now)
-            known.settler.observe(path, stat(path), now)
+            if stat is not None:
+                known.settler.observe(path, stat(path), now)
 
-    def seen_written(self, source: str, paths: Iterable[str], now: float, stat: Callable[[str], Stat | None]) -> None:
+    def seen(self, source: str, stats: Mapping[str, Stat | None], at: float) -> None:
+        """What the disk said of paths, asked at ``at``; those that nobody waits for any more are passed over."""
+        known = self._sources.get(source)
+        for path, stat in stats.items() if known is not None else ():
+            if path in known.settler:  # type: ignore[union-attr]
+                known.settler.observe(path, stat, at)  # type: ignore[union-attr]
+
+    def due(self, now: float) -> dict[str, list[str]]:
+        """By source, the paths of which the disk has to be asked once more."""
+        return {name: due for name, source in self._sources.items() if (due := source.settler.due(now))}
+
+    def seen_written(
+        self, source: str, paths: Iterable[str], now: float, stat: Callable[[str], Stat | None] | None = None
+    ) -> None:
         """A look found these files not at rest; for those that are waited for already that is no news."""
         known = self._sources.get(source)
         if known is not None:
@@ -83,11 +101,11 @@ class Looks:
         at = self._sources[source].whole_at
         return at is not None and (by is None or at <= by)
 
-    def settle(self, now: float, stat: Callable[[str, str], Stat | None]) -> None:
-        """Look once more at paths whose silence is over, and set those aside that have come to rest."""
+    def settle(self, now: float, stat: Callable[[str, str], Stat | None] | None = None) -> None:
+        """Set those paths aside that have come to rest; with ``stat`` look once more at those whose silence is over."""
         for name, source in self._sources.items():
-            for path in source.settler.due(now):
-                source.settler.observe(path, stat(name, path), now)
+            for path in source.settler.due(now) if stat is not None else ():
+                source.settler.observe(path, stat(name, path), now)  # type: ignore[misc]
             for path in source.settler.ready(now):
                 source.later[path] = source.restraint.next_at(path)
             # What is being written again waits for its rest, since only its newest content is of interest.

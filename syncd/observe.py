@@ -13,15 +13,17 @@ import posixpath
 import stat
 import time
 import unicodedata
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from syncd.aim import Aim, aim_at
 from syncd.apply import SourceState
 from syncd.config import Source
 from syncd.convert import settings_id
+from syncd.disk import Disk
 from syncd.formats import suffixes_for
 from syncd.ignore import IGNORE_FILE, Rules
 from syncd.ledger import Ledger, entries, moves, records, remote, resending, tree
@@ -97,18 +99,18 @@ class Observer:
     Args:
         ledger: open for writing.
         now: the wall clock that stamps the files, seconds since the epoch.
-        run: runs blocking work elsewhere (``asyncio.to_thread``).
+        disk: reaches the files of sources.
     """
 
     def __init__(
         self,
         ledger: Ledger,
         now: Callable[[], float],
-        run: Callable[..., Awaitable[Any]],
+        disk: Disk,
     ) -> None:
         self._ledger = ledger
         self._now = now
-        self._run = run
+        self._disk = disk
         self._rules: dict[str, Rules] = {}
 
     async def observe(
@@ -127,15 +129,15 @@ class Observer:
         if remember and resending.due(self._ledger.conn, state.config.name, self._now()):
             now, name = self._now(), state.config.name
             await self._ledger.commit("resend_due", lambda db: resending.wake_due(db, name, now), durable=False)
-        result: ScanResult = await self._run(self._scan, state, stop)
+        result: ScanResult = await self._at(state, self._scan, state, stop)
         missing = result.missing
         if missing:
-            again: ScanResult = await self._run(self._scan, state, stop)
+            again: ScanResult = await self._at(state, self._scan, state, stop)
             missing = sorted(set(missing) & set(again.missing))
             result = again
         scan_seconds = loop.time() - began
         settled, open_files = await self._settle(state, result.changed, wait=wait, stop=stop)
-        snapshots: list[FileSnapshot] = await self._run(self._hash, state, settled)
+        snapshots: list[FileSnapshot] = await self._at(state, self._hash, state, settled)
         _leave_open(result, snapshots)
         view = self._view(state, result, snapshots, missing)
         if remember:
@@ -154,8 +156,8 @@ class Observer:
         """
         loop = asyncio.get_running_loop()
         began = loop.time()
-        seen: tuple[ScanResult, list[FileSnapshot], list[FileSnapshot]] | None = await self._run(
-            self._look, state, paths, stop
+        seen: tuple[ScanResult, list[FileSnapshot], list[FileSnapshot]] | None = await self._at(
+            state, self._look, state, paths, stop
         )
         if seen is None:
             return None
@@ -173,22 +175,23 @@ class Observer:
         await self._remember(state, view, result, open_files, partial=True)
         return Observation(view, result, open_files, scan_seconds, partial=True)
 
-    def exists(self, key: DocumentKey, state: SourceState) -> bool:
+    async def _at(self, state: SourceState, function: Callable[..., Any], *args: Any) -> Any:
+        """Something that touches the source's disk, beside the event loop."""
+        return await self._disk.run(state.config.name, function, *args)
+
+    async def exists(self, key: DocumentKey, state: SourceState) -> bool:
         """Whether the document's file is there at this moment (asked right before it is retired, rule 16)."""
         spellings = {key.path, unicodedata.normalize("NFD", key.path)}
         disk_name = tree.disk_name(self._ledger.conn, key)
         if disk_name is not None:
             spellings.add(disk_name)
-        rules = self._rules_of(state)
-        return any(in_scope(str(state.config.path), rules, spelling) for spelling in spellings)
+        found: bool = await self._at(state, _any_in_scope, str(state.config.path), self._rules_of(state), spellings)
+        return found
 
-    def is_there(self, state: SourceState) -> bool:
+    async def is_there(self, state: SourceState) -> bool:
         """Whether the source's root is there at this moment, with something in it."""
-        try:
-            with os.scandir(state.config.path) as found:
-                return next(found, None) is not None
-        except OSError:
-            return False
+        there: bool = await self._at(state, _holds_something, state.config.path)
+        return there
 
     # ------------------------------------------------------------ disk
 
@@ -249,7 +252,8 @@ class Observer:
             now = self._now()
             await asyncio.sleep(min(max(remainder(s, now, settle) for s in open_files) + 0.01, 5.0))
             now = self._now()
-            look = second_look(open_files, {s.key: restat(str(state.config.path), s) for s in open_files}, now, settle)
+            again = await self._at(state, _restat, str(state.config.path), open_files)
+            look = second_look(open_files, again, now, settle)
             settled += look.settled
             open_files = look.waiting
         return settled, open_files
@@ -378,6 +382,22 @@ class Observer:
             lambda db: tree.store_signatures(db, name, observation.result.signatures, observation.result.unread_in),
             durable=False,
         )
+
+
+def _any_in_scope(root: str, rules: Rules, spellings: Iterable[str]) -> bool:
+    return any(in_scope(root, rules, spelling) for spelling in spellings)
+
+
+def _holds_something(root: Path) -> bool:
+    try:
+        with os.scandir(root) as found:
+            return next(found, None) is not None
+    except OSError:
+        return False
+
+
+def _restat(root: str, snapshots: Iterable[FileSnapshot]) -> dict[DocumentKey, FileSnapshot | None]:
+    return {snapshot.key: restat(root, snapshot) for snapshot in snapshots}
 
 
 def _leave_open(result: ScanResult, snapshots: Iterable[FileSnapshot]) -> None:

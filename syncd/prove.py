@@ -124,7 +124,7 @@ class Prover:
         partial = bool(material.weak)
         if len(text) <= _AT_ONCE and sum(map(len, chunks)) <= 3 * _AT_ONCE:
             return examine(text, chunks, material.fmt, partial=partial)
-        found: Comparison = await self._run(examine, text, chunks, material.fmt, partial=partial)
+        found: Comparison = await self._run(lambda: examine(text, chunks, material.fmt, partial=partial))
         return found
 
     async def search(self, revision: Revision, policy: VerifyPolicy, material: Material, weak: str) -> Proof:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from sqlite3 import Connection
@@ -25,14 +25,14 @@ class Retiring:
 
     tools: Tools
 
-    async def retire(self, action: Retire, snapshot_exists: Callable[[], bool]) -> None:
+    async def retire(self, action: Retire, snapshot_exists: Callable[[], Awaitable[bool]]) -> None:
         """Hide a revision; its deletion comes after the grace.
 
         Raises:
             Gone: the file is there again.
         """
         tools, revision = self.tools, action.revision
-        if action.vanished and snapshot_exists():
+        if action.vanished and await snapshot_exists():
             raise Gone("the file is there again")
         now_there = entries.revision(tools.ledger.conn, revision.id)
         if now_there is not None and now_there.state is State.RETIRED:

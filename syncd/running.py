@@ -6,15 +6,14 @@ Nothing in here decides what becomes of a document: passes do. This module decid
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 import unicodedata
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
+from syncd.disk import stats
 from syncd.engine import Engine, Outcome
 from syncd.errors import LedgerError, LedgerWaits, ServerError, SyncdError
 from syncd.gate import Gate, kind_of
@@ -23,7 +22,6 @@ from syncd.logs import get_logger
 from syncd.looks import Look, Looks
 from syncd.models import DocumentKey, Proof
 from syncd.progress import Progress
-from syncd.settle import Stat
 from syncd.together import begin, ended
 
 log = get_logger(__name__)
@@ -115,6 +113,8 @@ class Runner:
     _ends: asyncio.Event = field(default_factory=asyncio.Event)  # somebody called ``stop``
     _flips: asyncio.Task[None] | None = None  # finishes what a pause found begun
     _stopped: bool = False
+    _to_see: dict[str, set[str]] = field(default_factory=dict)  # source -> paths that the disk is to be asked about
+    _glances: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _changed_at: dict[tuple[str, str], float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -135,7 +135,8 @@ class Runner:
         if paths is None:
             self.looks.whole(source, now)
         else:
-            self.looks.hint(source, paths, now, partial(self._stat, source))
+            self.looks.hint(source, paths, now)
+            self._glance(source, paths)
             self._remember(source, paths)
         self._poke.set()
 
@@ -232,7 +233,10 @@ class Runner:
         return {*self._active, *self._answers, *flips}
 
     def _begin(self, now: float) -> None:
-        self.looks.settle(now, self._stat)
+        for source, paths in self.looks.due(now).items():
+            if source not in self._glances:  # else it is asked again when the disk has answered
+                self._glance(source, paths)
+        self.looks.settle(now)
         if self.paused_since is not None:
             return
         for look in self.looks.take(now, self._may):
@@ -288,7 +292,8 @@ class Runner:
         self._forget(look, began, outcome.written.get(look.source, frozenset()))
         now = asyncio.get_running_loop().time()
         for source, written in outcome.written.items():
-            self.looks.seen_written(source, written, now, partial(self._stat, source))
+            self.looks.seen_written(source, written, now)
+            self._glance(source, written)
             self._poke.set()
         await self._note(look.source, whole, outcome)
 
@@ -446,12 +451,22 @@ class Runner:
             self.server = server
             self.gate.assume(server.error)
 
-    def _stat(self, source: str, path: str) -> Stat | None:
+    def _glance(self, source: str, paths: Iterable[str]) -> None:
+        """Have the disk asked about these paths, in a thread: a mount that hangs holds up nobody but its own source."""
+        if source in self.engine.sources:
+            self._to_see.setdefault(source, set()).update(paths)
+            if source not in self._glances:
+                self._glances[source] = self.spawn(self._see(source))
+
+    async def _see(self, source: str) -> None:
         try:
-            found = os.lstat(os.path.join(self.engine.sources[source].config.path, path))
-        except (OSError, ValueError):
-            return None
-        return found.st_size, found.st_mtime_ns, found.st_ino
+            while paths := self._to_see.pop(source, None):
+                at = asyncio.get_running_loop().time()
+                root = self.engine.sources[source].config.path
+                self.looks.seen(source, await self.engine.disk.run(source, stats, root, paths), at)
+                self._poke.set()
+        finally:
+            self._glances.pop(source, None)
 
     def _disk_name(self, key: DocumentKey) -> str:
         from syncd.ledger import tree

@@ -68,7 +68,7 @@ class Settler:
             self._paths[path] = _Path(now, signature, now)
             return
         if known.seen_at is None or known.stat != signature:
-            known.quiet_since = now
+            known.quiet_since = max(known.quiet_since, now)  # it may have been heard of again while it was looked at
         known.stat = signature
         known.seen_at = now
 

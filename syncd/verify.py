@@ -192,7 +192,7 @@ async def _search(run: _Run, key: DocumentKey) -> VerifyReport:
     if serving.dataset_id in run.sick:
         report.failed = True
         return report
-    material, text = _material(state, entry)
+    material, text = await engine.disk.run(key.source, _material, state, entry)
     proof = await engine.prover.search(serving, state.config.verify, material, serving.weak)
     if not proof.passed and not await engine.prover.control(serving):
         return _sick(run, key, serving)
@@ -200,7 +200,7 @@ async def _search(run: _Run, key: DocumentKey) -> VerifyReport:
     run.heard(key, proof)
     report.failed = not proof.passed
     report.results += [_row(key, "probe", r.probe.text, r.verdict.value, r.rank, r.score) for r in proof.results]
-    questions, problems = _questions(state, key, text)
+    questions, problems = await engine.disk.run(key.source, _questions, state, key, text)
     report.problems += problems
     report.results += [await _ask(engine, key, serving, question) for question in questions]
     return report

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from syncd.claims import Claims
 from syncd.config import Config, Source
 from syncd.convert import ChangedWhileReading, Outgoing, prepare
+from syncd.disk import Disk
 from syncd.errors import OutcomeUnknown, Permanent, SyncdError, Unavailable
 from syncd.fastgpt.client import Client
 from syncd.fastgpt.limiter import Turns
@@ -33,7 +34,6 @@ from syncd.witness import Witness
 T = TypeVar("T")
 _SPACE = uuid.UUID("7d3c3c52-3d5c-4b7e-9f0e-6f3f0f6f9b1a")
 _TITLE_OPTIONS = frozenset({"indexPrefixTitle", "dataEnhanceCollectionName"})
-_INLINE = 256 * 1024  # bytes; larger files are converted in a thread
 
 
 class Unproven(SyncdError):
@@ -115,6 +115,7 @@ class Tools:
 
     Args:
         run: runs blocking work elsewhere (``asyncio.to_thread``).
+        disk: the same for what touches the files of a source.
         stopping: set when somebody asked to stop, or the pass is to end.
         claims: which pass works on which document.
         witness: whether what fails for one document works for others.
@@ -132,6 +133,7 @@ class Tools:
     uploads: Turns
     now: Callable[[], float]
     run: Callable[..., Awaitable[Any]]
+    disk: Disk
     progress: Progress
     stopping: asyncio.Event
     claims: Claims
@@ -184,7 +186,7 @@ class Tools:
             )
 
         try:
-            outgoing: Outgoing = convert() if snapshot.size <= _INLINE else await self.run(convert)
+            outgoing: Outgoing = await self.disk.run(source.config.name, convert)
         except ChangedWhileReading as error:
             raise Gone(error.message) from error
         except FileNotFoundError as error:

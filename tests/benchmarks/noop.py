@@ -24,6 +24,7 @@ import uuid
 from pathlib import Path
 
 from syncd.config import load
+from syncd.disk import Disk
 from syncd.ledger import Ledger, remote, tree
 from syncd.models import FileSnapshot
 from syncd.observe import Observer, _settings_of
@@ -68,7 +69,7 @@ def fill_ledger(config_path: Path) -> None:
     async def inline(function, *args):  # type: ignore[no-untyped-def]
         return function(*args)
 
-    observer = Observer(ledger, time.time, inline)
+    observer = Observer(ledger, time.time, Disk(inline))
     result = observer._scan(state, lambda: False)
     from dataclasses import replace
 
