@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import sqlite3
+import threading
 import urllib.request
 from collections.abc import Awaitable, Callable
 from contextlib import closing
@@ -407,3 +408,27 @@ def test_stop_twice(house: House) -> None:
 
     house.live(script)
     assert "STOPPING=1" in house.said
+
+
+def test_a_configuration_on_a_disk_that_hangs_holds_nobody(house: House) -> None:
+    """While keys and certificates are read from a disk that does not answer, the loop goes on, and the page with it."""
+    reads, released = threading.Event(), threading.Event()
+
+    def hanging() -> config.Config:
+        reads.set()
+        assert released.wait(60)
+        return house.load()
+
+    async def script() -> None:
+        await house.up()
+        house.daemon.load = hanging
+        reload = asyncio.ensure_future(house.daemon.reload())
+        await house.until(reads.is_set)
+        for _ in range(50):
+            await asyncio.sleep(0)
+            assert house.daemon.healthy() in (True, False)
+        assert not reload.done()
+        released.set()
+        await reload
+
+    house.live(script)

@@ -125,7 +125,7 @@ def test_the_disk_of_a_source_is_never_touched_on_the_loop(world: ServiceWorld) 
 
 
 def test_a_hung_mount_holds_up_its_own_source_alone(world: ServiceWorld) -> None:
-    """Nothing that asks the disk of one source comes back: the others are served as ever, and its files once it does."""
+    """Nothing that asks the disk of one source comes back: the others are served as ever, its own once it does."""
     other = world.tmp / "other"
     other.mkdir()
     world.sources = [world.source, replace(world.source, name="other", path=other, dataset="Other")]
