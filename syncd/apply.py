@@ -12,7 +12,7 @@ from syncd.logs import get_logger
 from syncd.models import DocumentKey, LedgerEntry, QuarantineDocument, Revision
 from syncd.retiring import Retiring
 from syncd.uploading import LOOK_FOR, LOOKS, Uploading
-from syncd.work import Gone, Refused, SourceState, Stopped, Tools, Unproven
+from syncd.work import Gone, Refused, SourceState, Stopped, Tools, Unproven, Untrained
 
 __all__ = [
     "ADOPTED",
@@ -26,6 +26,7 @@ __all__ = [
     "Stopped",
     "Tools",
     "Unproven",
+    "Untrained",
 ]
 
 log = get_logger(__name__)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from sqlite3 import Connection
 
-from syncd.apply import Applier, Gone, Refused, Stopped, Tools, Unproven
+from syncd.apply import Applier, Gone, Refused, Stopped, Tools, Unproven, Untrained
 from syncd.blaming import MOST_SETBACKS, Blame
 from syncd.errors import (
     DocumentError,
@@ -127,6 +127,8 @@ class Follower:
             self.blame.changed(key, error)
             return False
         except Unproven as error:
+            if isinstance(error, Untrained):
+                self.state.untrained[key.source] = error.message
             self.blame.leave_unproven(key, error.message)
             return False
         except DocumentError as error:

@@ -140,6 +140,16 @@ class Hearing(Listener):
             self.metrics.error(error.code)
             self.notify(Notice("outage", "server", error.message, error.hint, self.now()))
 
+    def training(self, source: str, trouble: str) -> None:
+        """FastGPT trains nothing of a source, or does again."""
+        subject = f"training of {source}"
+        if trouble:
+            hint = "look at the server's embedding model and its queue; everything goes on by itself once it works"
+            self.notify(Notice("outage", subject, trouble, hint, self.now()))
+        else:
+            text = f"FastGPT trains documents of {source} again"
+            self.notify(Notice("recovery", subject, text, "", self.now(), ends="outage"))
+
     def paused(self, paused: bool) -> None:
         """A person has the service pause, or go on."""
         self.metrics.paused(paused)

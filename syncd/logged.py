@@ -38,6 +38,8 @@ EVENTS: Mapping[str, str] = {
     "search.limited": "FastGPT refuses search tests for haste; they wait, uploads go on",
     "server.hiccup": "requests fail though FastGPT answers when it is looked at; they are tried again",
     "server.back": "it can be used again",
+    "training.trouble": "FastGPT trains nothing of a source; no document is blamed, and it is looked at again",
+    "training.back": "it trains again",
     "pass.done": "a pass that did something: what, and in how many seconds",
     "pass.failed": "a pass ended by an error and is begun again",
     "round.done": "one round of a pass (-vv)",

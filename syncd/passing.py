@@ -25,6 +25,7 @@ class PassState:
         adopting: sources of which collections were taken in: nothing of them retires (rule 25).
         open: documents whose work came to nothing in this pass, and why: a vanished file may be one of them (rule 17).
         unproven: documents that search misses while nothing shows that search works.
+        untrained: source -> what the server said when it trained nothing of it.
         put_off: documents that are not touched again in this pass, and why.
         changed: how often a document's file changed under our hands.
         refusals: how often the server refused a document's upload while it took nobody else's either.
@@ -36,6 +37,7 @@ class PassState:
     open: dict[DocumentKey, str] = field(default_factory=dict)
     adopting: set[str] = field(default_factory=set)
     unproven: dict[DocumentKey, str] = field(default_factory=dict)
+    untrained: dict[str, str] = field(default_factory=dict)
     put_off: dict[DocumentKey, str] = field(default_factory=dict)
     changed: Counter[DocumentKey] = field(default_factory=Counter)
     refusals: Counter[DocumentKey] = field(default_factory=Counter)
@@ -48,6 +50,7 @@ class PassState:
         self.open.clear()
         self.adopting.clear()
         self.unproven.clear()
+        self.untrained.clear()
         self.put_off.clear()
         self.changed.clear()
         self.refusals.clear()
@@ -68,6 +71,7 @@ class Outcome:
     timings: dict[str, float]
     verdicts: dict[str, int] = field(default_factory=dict)
     written: dict[str, frozenset[str]] = field(default_factory=dict)  # source -> paths on disk, still being written
+    untrained: dict[str, str] = field(default_factory=dict)  # source -> why FastGPT trains nothing of it
     orphans: list[dict[str, Any]] = field(default_factory=list)  # findings: ours on the server, and no file is here
 
     @property
@@ -142,6 +146,7 @@ def outcome(
         waiting=waiting,
         troubles={name: error.message for name, error in state.troubles.items()},
         unproven=dict(state.unproven),
+        untrained=dict(state.untrained),
         timings=timings,
         verdicts=dict(progress.verdicts),
         written={

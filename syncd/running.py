@@ -60,6 +60,9 @@ class Listener:
     def trouble(self, error: ServerError | None) -> None:
         """The server is in trouble, or well again (``None``)."""
 
+    def training(self, source: str, trouble: str) -> None:
+        """FastGPT trains nothing of a source, and why; "" when it does again."""
+
     def paused(self, paused: bool) -> None:
         """A person has the service pause, or go on."""
 
@@ -103,6 +106,7 @@ class Runner:
     troubles: dict[str, str] = field(default_factory=dict)  # source -> why it cannot be served
     unproven: dict[str, int] = field(default_factory=dict)  # source -> documents that its last whole pass left unproven
     damage: str = ""  # what the nightly check found wrong with the ledger
+    untrained: dict[str, str] = field(default_factory=dict)  # source -> why FastGPT trains nothing of it
     seen: set[str] = field(default_factory=set)  # sources that were looked at as a whole
     left: dict[str, float] = field(default_factory=dict)  # source with work left -> pause before it was looked at again
     _active: dict[asyncio.Task[None], Look] = field(default_factory=dict)
@@ -312,6 +316,7 @@ class Runner:
                 self.unproven[source] = sum(key.source == source for key in outcome.unproven)
                 self._look_when_due(source)
             self._look_at_what_is_left(source, outcome)
+        self._note_training(source, whole, outcome)
         did = {name: number for name, number in outcome.counts.items() if number and name not in ("unchanged", "held")}
         if did:
             at, seconds = self.engine.now(), outcome.timings["total"]
@@ -321,6 +326,29 @@ class Runner:
             log.info("pass.done", source=source, whole=whole, seconds=seconds, **did)
         self.listener.passed([source], whole, outcome)
         self.listener.changed()
+
+    def _note_training(self, source: str, whole: bool, outcome: Outcome) -> None:
+        """That nothing is trained is said once, when it begins, and once when it is over."""
+        trouble = outcome.untrained.get(source, "")
+        if trouble:
+            number = sum(key.source == source for key in outcome.unproven)
+            many = f"{number} documents wait" if number > 1 else "a document waits"
+            text = f"FastGPT trains nothing of {source} at present, {many}: {trouble}"
+            if source not in self.untrained:
+                log.warning("training.trouble", source=source, documents=number, error=trouble)
+                self.listener.training(source, text)
+            self.untrained[source] = text
+        elif source in self.untrained and (outcome.counts.get("verified", 0) or (whole and not self._indexes(source))):
+            del self.untrained[source]
+            self.troubles.pop(source, None)
+            log.info("training.back", source=source)
+            self.listener.training(source, "")
+        if source in self.untrained:
+            self.troubles[source] = self.untrained[source]
+
+    def _indexes(self, source: str) -> bool:
+        """Whether anything of the source is on its way."""
+        return any(entry.candidate is not None for entry in entries.restless(self.engine.ledger.conn, source).values())
 
     def _look_when_due(self, source: str) -> None:
         """What a person has had sent anew, so many a minute, goes when it is due."""

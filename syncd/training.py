@@ -86,7 +86,8 @@ class TrainingWatch:
     _sent: dict[CollectionId, tuple[float, int]] = field(default_factory=dict)  # when the server took it, its size
     _waits_for: str = ""
     _crowded_at: float = float("-inf")  # when more than a few were last in training
-    _progressed: dict[CollectionId, float] = field(default_factory=dict)  # when its trained rows last grew (rule 6)
+    # When a collection's trained rows last grew, and its dataset (rule 6).
+    _progressed: dict[CollectionId, tuple[float, str]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return sum(len(group.members) for group in self._groups.values())
@@ -124,9 +125,22 @@ class TrainingWatch:
                 self._crowded_at = loop.time()
             group.members.pop(collection_id, None)
 
-    def others_progressed(self, collection_id: CollectionId, since: float) -> bool:
-        """Whether the server trained anything else since then (the loop's time; rule 6)."""
-        return any(at >= since for other, at in self._progressed.items() if other != collection_id)
+    def others_progressed(self, collection_id: CollectionId, dataset_id: str, since: float) -> bool:
+        """Whether the server trained anything else of the dataset since then (the loop's time; rule 6)."""
+        return any(
+            at >= since and dataset == dataset_id
+            for other, (at, dataset) in self._progressed.items()
+            if other != collection_id
+        )
+
+    def others_wait(self, collection_id: CollectionId, dataset_id: str) -> bool:
+        """Whether anything else of the dataset is in training."""
+        return any(
+            waiting.dataset_id == dataset_id
+            for group in self._groups.values()
+            for other, waiting in group.members.items()
+            if other != collection_id
+        )
 
     @property
     def waits_for(self) -> str:
@@ -143,9 +157,9 @@ class TrainingWatch:
             for dataset, state in learnt.items():
                 self._usual_of(str(dataset)).restore(state)
 
-    def _note_progress(self, collection_id: CollectionId) -> None:
+    def _note_progress(self, collection_id: CollectionId, dataset_id: str) -> None:
         self._progressed.pop(collection_id, None)
-        self._progressed[collection_id] = asyncio.get_running_loop().time()
+        self._progressed[collection_id] = (asyncio.get_running_loop().time(), dataset_id)
         if len(self._progressed) > _MOST_REMEMBERED:
             del self._progressed[next(iter(self._progressed))]  # the one that is longest ago
 
@@ -154,7 +168,6 @@ class TrainingWatch:
         task, self._task = self._task, None  # whoever waits from now on gets a task of its own
         if task is not None:
             await ended(task)
-        self._progressed.clear()
 
     def _usual_of(self, dataset_id: str) -> Usual:
         return self._usual.setdefault(dataset_id, Usual())
@@ -321,7 +334,7 @@ class TrainingWatch:
                 alone = self._crowded_at < waiting.since and len(self) <= FEW
                 usual = self._usual_of(waiting.dataset_id)
                 usual.learn(waiting.size, waiting.looked, asked - waiting.since, alone=alone)
-            self._note_progress(collection_id)
+            self._note_progress(collection_id, waiting.dataset_id)
             waiting.future.set_result(outcome)
         return 1
 
@@ -332,7 +345,7 @@ class TrainingWatch:
         counts = (detail.trained, *detail.training.values())
         if counts != waiting.counts:
             if waiting.counts and detail.trained > waiting.counts[0]:
-                self._note_progress(collection_id)
+                self._note_progress(collection_id, waiting.dataset_id)
             waiting.counts, waiting.moved_at = counts, now
         waiting.parsing = bool(detail.training.get("parse"))
         match detail.state:
@@ -362,17 +375,17 @@ class TrainingWatch:
     ) -> SyncdError | None:
         texts = await self.client.training_errors(collection_id)
         said = texts[0] if texts else "no text was given"
+        # What failed for good FastGPT takes up again when asked (fastgpt-api.md 4.3); once is enough.
+        if not waiting.retried:
+            waiting.retried = True
+            await self.client.retry_training(waiting.dataset_id, collection_id)
+            return None
         if detail.errors.get("parse", 0):
             return Permanent(
                 Problem.PARSE_FAILED,
                 f"the server could not read the file: {said}",
                 hint="open it with the program that made it and save it again, or exclude it",
             )
-        # Some chunks failed for good: FastGPT takes them up again when asked (fastgpt-api.md 4.3); once is enough.
-        if not waiting.retried:
-            waiting.retried = True
-            await self.client.retry_training(waiting.dataset_id, collection_id)
-            return None
         return Permanent(
             Problem.TRAINING_FAILED,
             f"the server could not index it: {said}",

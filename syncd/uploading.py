@@ -10,15 +10,26 @@ from syncd.convert import ChangedWhileReading, Outgoing
 from syncd.errors import OutcomeUnknown, Permanent, RemoteMissing, ServerError, Transient
 from syncd.fastgpt.models import Collection
 from syncd.ledger import entries, moves, remote
-from syncd.models import DocumentKey, FileSnapshot, LedgerEntry, Marker, Problem, Resume, Revision, State, Upload
+from syncd.models import (
+    CollectionId,
+    DocumentKey,
+    FileSnapshot,
+    LedgerEntry,
+    Marker,
+    Problem,
+    Resume,
+    Revision,
+    State,
+    Upload,
+)
 from syncd.names import encode_filename
 from syncd.progress import Progress
 from syncd.prove import Material
-from syncd.work import Gone, SourceState, Tools, Unproven
+from syncd.work import Gone, SourceState, Tools, Untrained
 
 LOOKS = 3  # absences before an upload is sent again (rule 11)
 LOOK_FOR = 30.0  # seconds over which they are spread, counted from the request's last sign
-_SAME_MINUTE = 60.0  # another document that trained within it shows that the server trains (rule 6)
+_AGAIN = (5.0, 15.0, 45.0)  # seconds until a training that failed is begun once more, while others are in training
 _OF_THE_DATASET = frozenset({Problem.TRAINING_FAILED.value, Problem.TRAINING_TIMEOUT.value})
 
 
@@ -144,18 +155,40 @@ class Uploading:
         """Wait for the training; a failure counts only while the dataset works otherwise (rule 6)."""
         tools = self.tools
         assert revision.collection_id is not None  # noqa: S101
-        try:
-            await tools.unless_stopped(tools.training.wait(source.dataset_id, folder_id, revision.collection_id), key)
-        except Permanent as error:
-            if error.code not in _OF_THE_DATASET:
+        collection_id, dataset_id = revision.collection_id, source.dataset_id
+        pauses = iter(_AGAIN)
+        while True:
+            try:
+                await tools.unless_stopped(tools.training.wait(dataset_id, folder_id, collection_id), key)
+            except Permanent as error:
+                if not await self._is_to_blame(revision, collection_id, dataset_id, error):
+                    pause = next(pauses, None)
+                    others = tools.training.others_wait(collection_id, dataset_id)
+                    if error.code == Problem.TRAINING_TIMEOUT or pause is None or not others:
+                        raise _untrained(error, tools.suspects.others(collection_id, dataset_id)) from error
+                    await tools.unless_stopped(asyncio.sleep(pause), key)  # the others may show whose fault it is
+                    continue
+                tools.suspects.cleared(collection_id)
                 raise
-            since = asyncio.get_running_loop().time() - _SAME_MINUTE
-            if tools.training.others_progressed(revision.collection_id, since) or await tools.prover.control(revision):
-                raise
-            raise Unproven(
-                f"{error.message}; nothing else of the dataset is trained or found either",
-                hint="the server's model or queue is in trouble; the next run looks again",
-            ) from error
+            else:
+                tools.suspects.cleared(collection_id)
+                return
+
+    async def _is_to_blame(
+        self, revision: Revision, collection_id: CollectionId, dataset_id: str, error: Permanent
+    ) -> bool:
+        """Whether a training that failed is the document's fault: only while others are trained (rule 6)."""
+        tools, now = self.tools, asyncio.get_running_loop().time()
+        if error.code not in (*_OF_THE_DATASET, Problem.PARSE_FAILED.value):
+            return True
+        stalled = tools.training.timeout if error.code == Problem.TRAINING_TIMEOUT else 0.0
+        since = tools.suspects.failed(collection_id, dataset_id, now - stalled)
+        if tools.training.others_progressed(collection_id, dataset_id, since):
+            return True
+        others = tools.suspects.others(collection_id, dataset_id)
+        if error.code == Problem.PARSE_FAILED:  # a file that cannot be read, unless nobody's can
+            return not others and not tools.training.others_wait(collection_id, dataset_id)
+        return tools.suspects.long_alone(collection_id, now) and await tools.prover.control(revision)
 
     async def _look(self, action: Resume, snapshot: FileSnapshot | None) -> None:
         """Find out whether an upload arrived; send it again only after enough absences (rule 11)."""
@@ -243,3 +276,13 @@ def _held_back(outgoing: Outgoing, progress: Progress) -> Iterator[bytes]:
     if previous is not None:
         progress.sent(len(previous))
         yield previous
+
+
+def _untrained(error: Permanent, others: int) -> Untrained:
+    """Nobody is blamed, and whoever asks hears why."""
+    as_well = f"{others} others fail as well" if others > 1 else "another one fails as well" if others else ""
+    reason = as_well or "nothing else of the dataset was trained since"
+    return Untrained(
+        f"{error.message}; {reason}, so no document is blamed and it is tried again",
+        hint="look at the server's embedding model and its queue",
+    )

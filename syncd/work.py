@@ -27,6 +27,7 @@ from syncd.plan import SourcePolicy
 from syncd.progress import Progress
 from syncd.prove import Material, Prover
 from syncd.shards import Shard
+from syncd.suspects import Suspects
 from syncd.together import begin, ended
 from syncd.training import TrainingWatch
 from syncd.witness import Witness
@@ -40,6 +41,12 @@ class Unproven(SyncdError):
     """Something fails, but nothing shows that the dataset works at all: the server's trouble (rule 6)."""
 
     code = "unproven"
+
+
+class Untrained(Unproven):
+    """Its training fails, and nothing shows that the dataset trains anything else: the server's trouble (rule 6)."""
+
+    code = "untrained"
 
 
 class Gone(SyncdError):
@@ -142,6 +149,7 @@ class Tools:
     look_again: Callable[[str], None] = lambda _source: None
     admit: Callable[[], None] = lambda: None
     taken_at: list[float] = field(default_factory=lambda: [-math.inf])  # when the server took an upload, by the loop
+    suspects: Suspects = field(default_factory=Suspects)  # whose training fails
     materials: Materials = field(default_factory=Materials)  # by revision, while it is under way
     doubts: dict[str, OutcomeUnknown] = field(default_factory=dict)  # by revision, while its upload is looked for
 

@@ -14,6 +14,7 @@ from laws import converged, foreign, no_gap
 from service_world import Service, ServiceWorld
 from texts import text
 
+from syncd.ledger import records
 from syncd.models import DeletePolicy
 
 REPLAY = "SYNCD_SERVICE_SEED={seed} python -m pytest tests/engine/test_service_simulation.py -k replay"
@@ -276,7 +277,8 @@ class Story:
             for source, path in service.engine.ledger.conn.execute(pinned).fetchall():
                 await service.ask("retry", source=source, paths=[path])  # a rollback is undone by name alone
             for source in service.engine.sources:
-                await service.ask("release", source=source, emptied=True)
+                for hold in records.holds(service.engine.ledger.conn, source):  # as somebody who has read `status`
+                    await service.ask("release", source=source, emptied=True, hold=hold.id)
             await service.rest()
             due = float(service.engine.ledger.meta("survey_at") or 0.0)
             # What was given up may arrive late; it is looked for some minutes later (rule 11).

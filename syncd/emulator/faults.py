@@ -222,6 +222,10 @@ class FaultBook:
             return None
         return self._take(TRAINING_KINDS, name, b"") or self._roll(TRAINING_KINDS)
 
+    def broken_model(self, name: str) -> Fault | None:
+        """The training error that stands until it is removed, if it is meant for this collection at this moment."""
+        return next((f for f in self._armed if f.kind == "train_error" and f.times is None and f.matches(name)), None)
+
     def for_search(self) -> list[Fault]:
         """The faults that bear on this search."""
         if not self._armed and not self._chances:

@@ -165,6 +165,8 @@ class Trainer:
 
     def _work(self, task: sqlite3.Row, row: sqlite3.Row) -> None:
         plan = self._plans.get(row["id"])
+        if plan is None or (plan.kind == "train_error" and plan.times is None):
+            plan = self._core.faults.broken_model(row["name"])  # as long as it is broken, whoever is in flight
         if plan is not None and plan.kind == "train_stuck":
             with self._core.store.change() as db:
                 db.execute("update tasks set stuck = 1 where seq = ?", (task["seq"],))

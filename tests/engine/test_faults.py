@@ -164,13 +164,13 @@ def test_uploads_refused_for_one(world: World) -> None:
 
 
 def test_stuck_training(world: World) -> None:
-    """Training that stands still is blamed on a document only while the dataset works (rule 6)."""
+    """Training that stands still is blamed on a document only while others are trained (rule 6)."""
     exercised.add("fault train_stuck")
     world.fastgpt["training_timeout"] = 600.0
-    world.write("b.md", text("b"))
-    world.sync()
-    world.write("a.md", text("a"))
+    for name in "ab":
+        world.write(f"{name}.md", text(name))
     world.emulator.faults.add("train_stuck", match="a.md")
+    world.emulator.faults.add("train_slow", match="b.md", seconds=30)
     assert world.sync().exit_code == 3
     assert world.documents()["a.md"]["quarantine"] == "training-timeout"
     converged(world, failing=("a.md",))
@@ -190,13 +190,15 @@ def test_stuck_queue(world: World) -> None:
 
 @pytest.mark.parametrize(("stage_", "code"), [("parse", "parse-failed"), ("chunk", "training-failed")])
 def test_final_training_error(world: World, stage_: str, code: str) -> None:
-    """A final error is quarantined with its kind; the old version serves on."""
+    """A final error is quarantined with its kind once another document is trained; the old version serves on."""
     exercised.add("fault train_error")
     for name in "ab":
         world.write(f"{name}.md", text(name))
     world.sync()
     world.sleep(100)
-    world.write("a.md", text("a", 2))
+    for name in "ab":
+        world.write(f"{name}.md", text(name, 2))
+    world.emulator.faults.add("train_slow", match="b.md", seconds=3)
     world.emulator.faults.add("train_error", match="a.md", stage=stage_, times=10)
     assert world.sync().exit_code == 3
     assert world.documents()["a.md"]["quarantine"] == code
