@@ -87,6 +87,8 @@ class Follower:
                 break
             if isinstance(step, Waiting):
                 await self.blame.pause((step.until or 0.0) - self.tools.now(), key)
+                if (step.until or 0.0) > self.tools.now() and self._is_over(key):
+                    break  # whoever comes next takes it up, a begun flip first of all
                 continue
             if self.blame.gate().closed:
                 if not await self.blame.passage(key):
@@ -95,10 +97,14 @@ class Follower:
             if not await self._try(step, entry, snapshot):
                 break
 
+    def _is_over(self, key: DocumentKey) -> bool:
+        """Somebody asked to stop, or the file says something newer."""
+        return self.tools.stopping.is_set() or self.tools.outdated(key)
+
     def _may_go_on(self, entry: LedgerEntry) -> bool:
         """A safe point never lies inside a flip (rule 2)."""
         flipping = entry.candidate is not None and entry.candidate.flip is not None
-        return flipping or not (self.tools.stopping.is_set() or self.tools.outdated(entry.key))
+        return flipping or not self._is_over(entry.key)
 
     def _next(self, snapshot: FileSnapshot | None, entry: LedgerEntry) -> AnyAction | Waiting | None:
         now = self.tools.now()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import sqlite3
 from contextlib import closing
 
 import pytest
@@ -11,6 +13,7 @@ from texts import text
 from world import World
 
 from syncd import decisions
+from syncd.engine import Engine
 from syncd.ledger import Ledger, quality, records
 from syncd.models import DocumentKey
 
@@ -109,3 +112,24 @@ def test_a_finding_ends_with_the_next_good_proof(world: World) -> None:
     world.write("one.md", text("one", 2))
     world.sync()
     assert [("two.md",)] == rows(world, "select path from findings where resolved_at is null")
+
+
+@pytest.mark.timeout(20)
+def test_a_stop_does_not_wait_for_the_next_try_of_a_begun_flip(world: World) -> None:
+    """A flip that is to be tried again later holds up nobody who asked to stop, and no time is spun away meanwhile."""
+    world.emulator.faults.clear()
+    assert "ledger.flipped.before" == world.crash_on("ledger.flipped.before")
+    with closing(sqlite3.connect(world.ledger_path)) as conn:
+        conn.execute("update documents set next_try_at = ? where path = 'target.md'", (world.now() + 3600,))
+        conn.commit()
+    began = world.time
+
+    async def body(engine: Engine) -> None:
+        asyncio.get_running_loop().call_later(2.0, engine.stop)
+        await engine.sync()
+
+    world.run(body)
+    assert world.time - began < 10
+    world.sleep(4000)
+    assert 0 == world.sync().exit_code
+    converged(world)
