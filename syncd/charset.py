@@ -19,10 +19,8 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-from syncd import telling
 from syncd.evidence import Evidence, Place
-from syncd.readings import Reading, score, swallowed
-from syncd.undecodable import SAVE, Choice, Undecodable, binary, damage, undecided, unfit
+from syncd.undecodable import SAVE, Choice, Undecodable, binary, unfit
 
 __all__ = ["Choice", "Undecodable", "unfit"]
 
@@ -56,10 +54,8 @@ _SUPERSETS = {
     "euc_kr": "cp949",
     "big5": "big5hkscs",
 }
+_IMPOSSIBLE = re.compile("[\x80-\x84\x86-\x9f\ufdd0-\ufdef\ufff0-\uffff]")
 _UNUSUAL = re.compile(rb"[\x00-\x07\x0e-\x1f]")
-_NOISE = -3.0  # score below which a reading in double bytes is noise
-_FAR = 2 * telling.AHEAD  # how far a configured reading must be behind the clear one to be overruled
-_DOUBLE = frozenset(("zh", "ja", "ko"))
 
 
 # ---------------------------------------------------------------- a text in memory
@@ -128,9 +124,6 @@ def _strict(raw: bytes, choice: Choice, skip: int) -> str:
     return text
 
 
-# ---------------------------------------------------------------- choosing
-
-
 def choose(
     evidence: Evidence, encodings: tuple[str, ...], *, html: bool = False, without: Sequence[str] = ()
 ) -> Choice:
@@ -145,114 +138,13 @@ def choose(
     Raises:
         Undecodable: it cannot be told, or it is binary data.
     """
-    by_form = _by_form(evidence)
-    if by_form is not None:
-        return by_form
-    if not evidence.bad_bytes and not _doubtful_utf8(evidence):
-        return Choice("utf-8")
-    if evidence.bad_bytes and _damaged_utf8(evidence):
-        raise damage(evidence)
-    said = [stated_charset(evidence.head)] if html else []
-    if encodings != DEFAULT:
-        said += map(canonical, encodings)
-    said = [name for name in dict.fromkeys(said) if name and name not in without]
-    head = evidence.head[: len(evidence.head) & ~1] if evidence.size % 2 == 0 else b""
-    rated = telling.readings(b"\n".join(evidence.sample), said, head=head)
-    clear = telling.clear(rated)
-    for name in said:
-        reading = next((r for r in rated if name in r.names), None)
-        if reading is not None and _acceptable(name, reading, clear, rated):
-            return Choice(name, reading.language if reading is clear else "")
-    if encodings == DEFAULT:
-        clear = clear or _configured_chinese(rated)
-        if clear is not None:
-            return Choice(clear.names[0], clear.language)
-    raise undecided(evidence, encodings, rated, clear)
+    from syncd.choosing import settle  # what is known of languages is needed for few files only
 
-
-def _acceptable(name: str, reading: Reading, clear: Reading | None, rated: Sequence[Reading]) -> bool:
-    """Say whether the word of a person or a document may stand: nothing speaks plainly against it."""
-    if reading is clear:
-        return True
-    if clear is not None and clear.score - reading.score >= _FAR:
-        return False
-    double = not _DOUBLE.isdisjoint(telling.kinds_of(name))
-    return not (double and reading.score < min(_NOISE, rated[0].score - telling.AHEAD / 2))
-
-
-def _configured_chinese(rated: Sequence[Reading]) -> Reading | None:
-    """Return the Chinese reading if it is the first by far less than is asked of encodings that nobody named."""
-    found = telling.clear(rated, floor=3.0, ahead=2.5)
-    return found if found is not None and found.names[0] == "gb18030" else None
-
-
-def _by_form(evidence: Evidence) -> Choice | None:
-    """Return an encoding that the form of the bytes gives away; raise for binary data."""
-    if not evidence.sample or not evidence.bad_bytes:
-        for name in ("iso2022_jp_2", "iso2022_kr", "hz", "utf-7"):
-            if _escaped(evidence, name):
-                return Choice(name)
-    wide = _wide(evidence)
-    if wide is not None:
-        return Choice(wide)
-    if evidence.first_zero is not None:
-        raise binary(evidence.first_zero)
-    return None
-
-
-def _escaped(evidence: Evidence, name: str) -> bool:
-    """Say whether text in ASCII is in one of the encodings that write everything in ASCII."""
-    start = {"iso2022_jp_2": b"\x1b$", "iso2022_kr": b"\x1b$)C", "hz": b"~{", "utf-7": b"+"}[name]
-    if start not in evidence.escaped:
-        return False
-    text = telling.read(evidence.escaped if name != "iso2022_kr" else evidence.head, name)
-    if text is None or text.isascii() or "\x1b" in text:
-        return False
-    found, _ = score("".join(c if c > "\x7f" else " " for c in text), ("alphabetic", "thai", "zh", "ja", "ko"))
-    return found > {"hz": 0.0, "utf-7": 2.0}.get(name, -1e9)  # the escapes of ISO-2022 are nothing else
-
-
-def _wide(evidence: Evidence) -> str | None:
-    """Return UTF-16 or UTF-32 without a mark: zero bytes, or control characters that are none."""
-    if not evidence.zeros and evidence.controls * 10 < evidence.size:
-        return None
-    for name, width in (("utf-32-le", 4), ("utf-32-be", 4)):
-        if evidence.zeros * 3 > evidence.size and evidence.size % width == 0 and telling.read(evidence.head, name):
-            return name
-    if evidence.size % 2:
-        return None
-    head = evidence.head
-    rated = []
-    for name, zero_at in (("utf-16-le", 1), ("utf-16-be", 0)):
-        text = telling.read(head, name)
-        if text:
-            share = head[zero_at::2].count(0) * 2 / len(head)
-            rated.append((score(text)[0] + (20.0 if share > 0.6 else 0.0), name))
-    rated.sort(reverse=True)
-    if not rated or rated[0][0] < 1.5 or (len(rated) > 1 and rated[0][0] - rated[1][0] < 3.0):
-        return None
-    return rated[0][1]
-
-
-def _doubtful_utf8(evidence: Evidence) -> bool:
-    """Say whether a few characters of well-formed UTF-8 are nonsense, while another reading is language."""
-    if evidence.sound_lines or evidence.sound >= 8 or not evidence.sample:
-        return False
-    sample = b"\n".join(evidence.sample)
-    text = telling.read(sample, "utf-8")
-    if text is None or max(text) > "\u07ff":
-        return False
-    here = score(text)[0]
-    if here > -1.0:
-        return False
-    rated = telling.readings(sample)
-    return bool(rated) and rated[0].score >= max(0.5, here + 4.0)
-
-
-def _damaged_utf8(evidence: Evidence) -> bool:
-    if evidence.sound_lines:
-        return evidence.sound_lines * 1000 >= evidence.bad_line_count
-    return evidence.sound >= 3 and evidence.sound >= 5 * evidence.bad_bytes
+    named = () if encodings == DEFAULT else tuple(map(canonical, encodings))
+    said = [stated_charset(evidence.head) if html else "", *named]
+    return settle(
+        evidence, [name for name in dict.fromkeys(said) if name and name not in without], None if named else encodings
+    )
 
 
 # ---------------------------------------------------------------- the whole file
@@ -271,14 +163,16 @@ def check_block(text: str, choice: Choice, line: int) -> None:
     """
     if choice.codec.startswith("utf"):
         return
-    found = telling.IMPOSSIBLE.search(text)
-    if found is not None and found[0] != "\0":
+    found = _IMPOSSIBLE.search(text)
+    if found is not None:
         number = line + text.count("\n", 0, found.start())
         raise Undecodable(
             f"Read as {choice.codec}, there is the control character U+{ord(found[0]):04X} in line {number}.", SAVE
         )
     if not choice.codec.startswith(("gb", "cp949")):  # rare there: a second byte in ASCII
         return
+    from syncd.readings import swallowed
+
     at = swallowed(text, choice.codec)
     if at >= 0:
         number = line + text.count("\n", 0, at)

@@ -125,7 +125,7 @@ DOCUMENT_CODES = _table(
     (
         Problem.PARSE_FAILED,
         "the server could not read it",
-        "FastGPT could not take any text out of the file; a scanned PDF without text is the usual case.",
+        "FastGPT could not take any text out of the file: a scanned PDF, or one whose fonts have no character map.",
         "Open the file: is it damaged, encrypted or only pictures? Mend it; a changed file is tried by itself.",
     ),
     (

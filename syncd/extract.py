@@ -267,8 +267,38 @@ def _pdf(source: str | bytes | IO[bytes], out: _Collector, left: Counter[str]) -
         for number, page in enumerate(reader.pages):
             if number >= MAX_PAGES or out.full or monotonic() > until:
                 return f"only its first {number} pages are compared"
+            if _unmapped(page):
+                raise _RefusedError(
+                    "it is no scan, but its fonts have no character map, so nobody can tell its letters: export it anew"
+                )
             out.add(_page(page, left) + "\n")
     return "only its beginning is compared" if out.full else ""
+
+
+_NAMELESS = re.compile(r"/(?:g|G|c|C|a|f|cid|glyph|index)\d+")  # names of glyphs that name no letter
+
+
+def _unmapped(page: Any) -> bool:
+    """Say whether a page has fonts whose codes stand for no letters that anybody could know (PDF 32000-1, 9.10.2)."""
+    resources = page.get("/Resources")
+    fonts = resources.get_object().get("/Font") if resources is not None else None
+    fonts = fonts.get_object() if fonts is not None else {}
+    for name in fonts:
+        font = fonts[name].get_object()
+        if "/ToUnicode" in font:
+            continue
+        encoding = font.get("/Encoding")
+        encoding = encoding.get_object() if encoding is not None else None
+        if font.get("/Subtype") == "/Type0":
+            below = font["/DescendantFonts"].get_object()[0].get_object()
+            collection = below.get("/CIDSystemInfo", {}).get_object().get("/Ordering", "Identity")
+            if str(encoding).startswith("/Identity") and collection == "Identity":
+                return True
+        elif isinstance(encoding, dict) and "/Differences" in encoding:
+            glyphs = [g for g in encoding["/Differences"].get_object() if isinstance(g, str)]
+            if glyphs and all(map(_NAMELESS.fullmatch, glyphs)):
+                return True
+    return False
 
 
 def _page(page: Any, left: Counter[str]) -> str:

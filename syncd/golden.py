@@ -31,6 +31,21 @@ class Question:
     answer_contains: tuple[str, ...] = ()
 
 
+def read(data: bytes) -> dict[str, Any]:
+    """Return the tables of a file of questions; it is TOML, so UTF-8.
+
+    Raises:
+        ValueError: it is not; the message says what and where.
+    """
+    import tomli
+
+    try:
+        return tomli.loads(data.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ValueError(f"it is no UTF-8, line {line}: save it as UTF-8") from None
+
+
 def parse(raw: object, path: str, where: str) -> tuple[list[Question], list[str]]:
     """Questions from a parsed ``questions`` value, and what is wrong with it.
 

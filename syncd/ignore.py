@@ -26,6 +26,8 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 from unicodedata import normalize
 
+from syncd.charset import mark_of
+
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
@@ -39,6 +41,24 @@ QUESTIONS_END = ".questions.toml"  # golden questions: read by the proof, not a 
 
 _VERSION = b"syncd.ignore/1"  # part of the digest; raise it when a rule above changes
 _PLAIN_SUFFIX = re.compile(r"(?:\*\*/)?\*(\.[^/*?\[\]\\!\s]+)")
+
+
+def ignore_text(data: bytes) -> str:
+    """Return the text of a ``.syncdignore``: UTF-8, or what its byte order mark says.
+
+    Raises:
+        ValueError: it is something else. Patterns read wrongly match nothing, and what should stay out would be sent.
+    """
+    skip, codec = mark_of(data)
+    codec = codec or "utf-8"
+    try:
+        text = data[skip:].decode(codec)
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, skip + error.start) + 1
+        raise ValueError(f"it is no {codec.upper()}, line {line}: save it as UTF-8") from None
+    if "\0" in text:
+        raise ValueError(f"it is no UTF-8, line {text.count(chr(10), 0, text.index(chr(0))) + 1}: save it as UTF-8")
+    return text
 
 
 class Verdict(Enum):

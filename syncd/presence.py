@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 
-from syncd.ignore import IGNORE_FILE, Rules, Verdict
+from syncd.ignore import IGNORE_FILE, Rules, Verdict, ignore_text
 
 
 def in_scope(root: str, rules: Rules, path: str) -> bool:
@@ -34,6 +34,6 @@ def _text(path: str) -> str:
     """The text of a small file; "" when there is none."""
     try:
         with open(path, "rb") as file:
-            return os.fsdecode(file.read())
+            return ignore_text(file.read())
     except FileNotFoundError:
         return ""

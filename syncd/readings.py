@@ -306,8 +306,9 @@ def _alphabetic(text: str) -> tuple[float, str]:
     best, language = _best_language("latin", plain, beyond.get("latin", Counter()))
     for script, words in beyond.items():
         if script != "latin":
-            # A letter or two of another alphabet among these words is what an accented letter becomes.
-            short = [word for word in words if len(word) < 3] if plain else []
+            # A letter or two of another alphabet among Latin words is what an accented letter becomes.
+            among_latin = sum(map(len, plain)) >= sum(len(word) for word in words if len(word) > 2)
+            short = [word for word in words if len(word) < 3] if plain and among_latin else []
             more, name = _best_language(script, set(), Counter({w: n for w, n in words.items() if w not in short}))
             best, language = best + more - 3.0 * len(short), name if len(short) < len(words) else language
             if short:
@@ -316,31 +317,43 @@ def _alphabetic(text: str) -> tuple[float, str]:
 
 
 def _odd_marks(text: str) -> float:
-    """Say what the marks beyond ASCII speak against, each at most four times."""
+    """Say what the marks beyond ASCII speak against: each inside a word, and by themselves each kind four times."""
     seen: Counter[str] = Counter()
+    inside = 0.0
     for match in _ASTRAY.finditer(text):
         seen[match[0]] += 1
     for run in _MARKS.finditer(text):
-        left = text[run.start() - 1] if run.start() else " "
-        right = text[run.end()] if run.end() < len(text) else " "
+        left = text[run.start() - 1] if run.start() else "\n"
+        right = text[run.end()] if run.end() < len(text) else "\n"
+        within = left.isalpha() and right.isalpha()
         for at, mark in enumerate(run[0], run.start()):
-            before = text[at - 1] if at else " "
-            after = text[at + 1] if at + 1 < len(text) else " "
-            if mark in _FREE:
-                odd = (mark == "’" and after.isalpha() and not before.isalnum()) or (
-                    mark in "„‚“«—–" and before.isalpha() and after.isalpha()
-                )
-            else:
-                odd = mark not in _USUAL or _misplaced(mark, left, right)
-            if odd:
+            before = text[at - 1] if at else "\n"
+            after = text[at + 1] if at + 1 < len(text) else "\n"
+            odd = _odd_free(mark, before, after) if mark in _FREE else 6.0 * _odd_usual(mark, left, right)
+            if odd and within:
+                inside += odd
+            elif odd and seen[mark] < 4:
                 seen[mark] += 1
-    between = len(_BETWEEN_DIGITS.findall(text))
+                inside += odd - 6.0
     lone = sum(match[0] not in "µªº" for match in _LETTER_AT_DIGIT.finditer(text))
-    return (
-        sum((2.0 if mark in "—–" else 6.0) * min(count, 4) for mark, count in seen.items())
-        + 5.0 * min(lone, 4)
-        + 3.0 * min(between, 4)
-    )
+    between = len(_BETWEEN_DIGITS.findall(text))
+    return inside + 6.0 * seen.total() + 5.0 * min(lone, 4) + 3.0 * min(between, 4)
+
+
+def _odd_free(mark: str, before: str, after: str) -> float:
+    """Say how odd a mark of writing is where it stands: closing quotes that open, dashes that hang on a word."""
+    follows = after.isalpha()
+    if mark in "„‚“«‘":
+        return 6.0 if before.isalpha() and follows else 0.0
+    if mark == "’":
+        return 6.0 if follows and not before.isalnum() else 0.0
+    if mark in "—–":
+        return 2.0 if follows and (before.isalpha() or before.isspace()) else 0.0
+    return 6.0 if mark == "\u00a0" and follows and before == "\n" else 0.0
+
+
+def _odd_usual(mark: str, left: str, right: str) -> bool:
+    return mark not in _USUAL or _misplaced(mark, left, right)
 
 
 def _misplaced(mark: str, left: str, right: str) -> bool:
@@ -387,7 +400,9 @@ def _word(word: str, profile: _Profile) -> float:
     language = profile.language
     total = 0.0
     for c in word:
-        if c > "\x7f" and c not in language.letters and c not in language.loans:
+        if c in language.letters:
+            total += 0.4 if c < "\u0250" else 0.0  # by chance a Latin letter is mostly not one of the language
+        elif c > "\x7f" and c not in language.loans:
             total -= 2.5 if c in _SHARED else 6.0
     if word in profile.words:
         return total + (1.0, 2.0, 3.0)[min(len(word), 3) - 1]

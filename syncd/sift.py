@@ -6,13 +6,12 @@ Asked only for directories that are not as they were; here, and only here, rules
 from __future__ import annotations
 
 import errno
-import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from syncd import listing
-from syncd.ignore import IGNORE_FILE, Rules, Verdict
+from syncd.ignore import IGNORE_FILE, Rules, Verdict, ignore_text
 from syncd.models import DocumentKey, FileSnapshot, KnownFile, Problem
 from syncd.snapshot import EMPTY, open_inside, reason
 
@@ -168,7 +167,7 @@ def with_ignore_file(rules: Rules, root: str, rel: str) -> Rules:
             data = file.read(_MAX_IGNORE_FILE + 1)
         if len(data) > _MAX_IGNORE_FILE:
             raise ValueError(f"it is larger than {_MAX_IGNORE_FILE} bytes")
-        return rules.with_ignore_file(rel, os.fsdecode(data))
+        return rules.with_ignore_file(rel, ignore_text(data))
     except (OSError, ValueError) as error:
         raise OSError(errno.EINVAL, f"{IGNORE_FILE} cannot be used: {reason(error)}") from error
 

@@ -399,7 +399,8 @@ class TrainingWatch:
         return Permanent(
             Problem.EMPTY,
             "the server found no text in the file",
-            hint="a scanned document needs text recognition before it can be searched",
+            hint="pages that are pictures (a scan) need text recognition; letters that cannot be copied out of a PDF "
+            "have no character map: export it anew",
         )
 
 

@@ -259,13 +259,11 @@ def _questions(state: SourceState, key: DocumentKey, text: str) -> tuple[list[go
         problems += wrong
     beside = os.path.splitext(os.path.join(state.config.path, key.path))[0] + _SUFFIX
     if os.path.isfile(beside):
-        import tomli
-
         name = os.path.splitext(key.path)[0] + _SUFFIX
         try:
             with open(beside, "rb") as file:
-                raw = tomli.load(file)
-        except (OSError, tomli.TOMLDecodeError) as error:
+                raw = golden.read(file.read())
+        except (OSError, ValueError) as error:
             return questions, [*problems, f"{name}: {error}"]
         found, wrong = golden.parse(raw.get("questions"), key.path, name)
         questions += found

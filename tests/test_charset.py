@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from syncd import stream, telling
+from syncd import golden, stream, telling
 from syncd.charset import DEFAULT, Undecodable, decode
 from syncd.config.values import Source
 from syncd.explain import DOCUMENT_CODES
@@ -198,6 +198,15 @@ def test_a_persons_word() -> None:
     assert decode("насос".encode("koi8-r"), ("utf-8", "koi8-r"))[0] == "насос"
     for wrong in ("cp1252", "cp1250", "gbk", "big5", "koi8-r", "cp1253"):
         assert "cp1251" in refusal(RUSSIAN.encode("cp1251") * 3, ("utf-8", wrong)).message
+
+
+def test_questions_in_another_encoding_are_a_problem() -> None:
+    """A file of golden questions is UTF-8, with a mark or without; anything else is named with its line."""
+    text = '[[questions]]\ntext = "水泵多久检修一次？"\n'
+    for codec in ("utf-8", "utf-8-sig"):
+        assert golden.read(text.encode(codec)) == {"questions": [{"text": "水泵多久检修一次？"}]}
+    with pytest.raises(ValueError, match="no UTF-8, line 2"):
+        golden.read(text.encode("gbk"))
 
 
 def test_what_explain_says() -> None:

@@ -45,12 +45,15 @@ def read(raw: bytes, fmt: Format, limit: int = LIMIT) -> tuple[str | None, str]:
     return found.text, found.weak
 
 
-def pdf(*pages: str) -> bytes:
+HELVETICA = "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>"
+
+
+def pdf(*pages: str, font: str = HELVETICA) -> bytes:
     """A PDF with one line of Helvetica on each page; a page of "" has no text."""
     objects = ["<< /Type /Catalog /Pages 2 0 R >>"]
     kids = " ".join(f"{4 + 2 * i} 0 R" for i in range(len(pages)))
     objects.append(f"<< /Type /Pages /Kids [{kids}] /Count {len(pages)} >>")
-    objects.append("<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>")
+    objects.append(font)
     for i, text in enumerate(pages):
         stream = f"BT /F1 12 Tf 72 700 Td ({text}) Tj ET" if text else "0 0 m"
         objects.append(
@@ -108,6 +111,24 @@ def test_xlsx_in_row_order() -> None:
     )
     raw = archive(**{"xl/sharedStrings.xml": shared, "xl/worksheets/sheet1.xml": sheet})
     assert read(raw, Format.XLSX) == ("name | value\n温度 | 16.5 | true | x y\n", "")
+
+
+@pytest.mark.parametrize(
+    "font",
+    [
+        "<< /Type /Font /Subtype /Type0 /BaseFont /A /Encoding /Identity-H /DescendantFonts [<< /Type /Font /Subtype "
+        "/CIDFontType2 /BaseFont /A /CIDSystemInfo << /Registry (Adobe) /Ordering (Identity) /Supplement 0 >> >>] >>",
+        "<< /Type /Font /Subtype /Type1 /BaseFont /A /Encoding << /Type /Encoding /Differences [33 /g1 /g2] >> >>",
+    ],
+)
+def test_a_pdf_without_character_maps(font: str) -> None:
+    """Letters that nobody can tell are called that: not a scan, and never compared as what they seem to be."""
+    text, weak = read(pdf("Boiler pressure", font=font), Format.PDF)
+    assert text is None
+    assert "no scan" in weak
+    assert "no character map" in weak
+    mapped = font.removesuffix(">>") + "/ToUnicode 4 0 R >>"
+    assert "character map" not in read(pdf("Boiler pressure", font=mapped), Format.PDF)[1]
 
 
 def test_pdf() -> None:

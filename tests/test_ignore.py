@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncd.ignore import Rules, Verdict
+from syncd.ignore import Rules, Verdict, ignore_text
 
 SUFFIXES = frozenset({".md", ".txt", ".pdf"})
 IN, NOT_INCLUDED, IGNORED, UNSUPPORTED = Verdict.IN, Verdict.NOT_INCLUDED, Verdict.IGNORED, Verdict.UNSUPPORTED
@@ -188,6 +188,22 @@ def test_an_ignore_file_may_hold_blank_lines_comments_a_bom_and_nothing() -> Non
     some = rules().with_ignore_file("", "\ufeff*.pdf\r\n\n# comment\n  \n")
     assert some.file("a.pdf") is IGNORED
     assert rules().with_ignore_file("", "# nothing\n").file("a.pdf") is IN
+
+
+@pytest.mark.parametrize("codec", ["utf-8", "utf-8-sig", "utf-16"])
+def test_an_ignore_file_is_text(codec: str) -> None:
+    """What Windows' editors save is understood, with a mark or without."""
+    some = rules().with_ignore_file("", ignore_text("秘密.pdf\n".encode(codec)))
+    assert some.file("秘密.pdf") is IGNORED
+
+
+@pytest.mark.parametrize(
+    "data", ["a.md\n秘密.pdf\n".encode("gbk"), "a.md\n秘密.pdf\n".encode("utf-16-le"), b"a.md\n\0"]
+)
+def test_patterns_in_another_encoding_are_refused(data: bytes) -> None:
+    """Read wrongly they would match nothing, and what should stay out would be sent."""
+    with pytest.raises(ValueError, match=r"no UTF-8, line \d: save it as UTF-8"):
+        ignore_text(data)
 
 
 @pytest.mark.parametrize(
