@@ -12,7 +12,7 @@ from syncd.emulator.core import Core, loads
 from syncd.emulator.naming import iso, require_object_id
 from syncd.emulator.parsing import index_count
 from syncd.emulator.training import add_tasks, dumps_list, insert_data
-from syncd.emulator.words import indexed_text
+from syncd.emulator.words import indexed
 
 PAGE_CAP = 30
 _PUSH_CAP = 200
@@ -146,7 +146,7 @@ def update(call: Call) -> None:
             "update datas set q = ?, a = ?, indexes = ?, index_count = ?, update_time = ? where n = ?",
             (q, a, dumps_list(extra), amount, core.now(), data["n"]),
         )
-        db.execute("update texts set x = ? where rowid = ?", (indexed_text(q, a, extra), data["n"]))
+        db.execute("update texts set x = ?, v = ? where rowid = ?", (*indexed(q, a, extra), data["n"]))
         library.count(core, row["id"], index_amount=amount - data["index_count"])
     core.ranking.forget()
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from syncd.emulator.store import Store
-from syncd.emulator.words import phrases, words
+from syncd.emulator.words import all_words, phrases, words
 
 _LONGEST_QUERY = 4000
 _CACHED = 20_000
@@ -46,10 +46,11 @@ class Hit:
 
 @dataclass(slots=True)
 class _Row:
-    """The words of a row: how often each stands there, how many they are, and the length of their vector."""
+    """The words of a row: how often each stands there, how many they are; all that a model sees, and its length."""
 
     counts: dict[str, int]
     total: int
+    seen: dict[str, int]
     norm: float
 
 
@@ -66,7 +67,10 @@ class Ranking:
         if not asked:
             return []
         must = [" ".join(phrase) for phrase in phrases(text[:_LONGEST_QUERY])]
-        numbers = self._match(dataset, list(self._weights(asked)), must, _CANDIDATES, hidden)
+        query = "{x} : (" + " OR ".join(f'"{word}"' for word in self._weights(asked)) + ")"
+        if must:
+            query = " AND ".join(f'{{x}} : "{phrase}"' for phrase in must)
+        numbers = self._match(dataset, query, _CANDIDATES, hidden)
         self._load(set(numbers))
         hits = [Hit(n, _text_score(self._rows[n], asked)) for n in numbers]
         hits.sort(key=lambda hit: (-hit.value, hit.n))
@@ -77,9 +81,10 @@ class Ranking:
 
         Figures do not count: models hardly tell numbers apart, so near-equal documents come in no good order.
         """
-        asked = Counter(word for word in words(text[:_LONGEST_QUERY]) if not _has_digit(word))
+        asked = Counter(word for word in all_words(text[:_LONGEST_QUERY].replace("*", "")) if not _has_digit(word))
         weights = self._weights(asked)
-        numbers = set(self._match(dataset, list(weights), [], _CANDIDATES, hidden)) if weights else set()
+        query = " OR ".join(f'"{word}"' for word in weights)
+        numbers = set(self._match(dataset, query, _CANDIDATES, hidden)) if weights else set()
         if len(numbers) < limit:
             numbers.update(row["n"] for row in self._store.all(_FILL, dataset, hidden))
         self._load(numbers)
@@ -88,9 +93,8 @@ class Ranking:
         hits = []
         for n in numbers:
             row = self._rows[n]
-            shared = [
-                (weight, 1 + math.log(row.counts[word])) for word, weight in weights.items() if word in row.counts
-            ]
+            held = [(weight, row.seen[word]) for word, weight in weights.items() if word in row.seen]
+            shared = [(weight, 1 + math.log(count)) for weight, count in held]
             cover = sum(weight for weight, _ in shared) / total
             cosine = sum(weight * value for weight, value in shared) / (norm * row.norm)
             hits.append(Hit(n, 0.1 + 0.85 * cover * (0.6 + 0.4 * min(1.0, cosine))))
@@ -120,10 +124,8 @@ class Ranking:
             chosen[word] = weight
         return chosen
 
-    def _match(self, dataset: str, any_of: list[str], must: list[str], limit: int, hidden: bool) -> list[int]:
-        query = " OR ".join(f'"{word}"' for word in any_of)
-        if must:
-            query = " AND ".join(f'"{phrase}"' for phrase in must)
+    def _match(self, dataset: str, query: str, limit: int, hidden: bool) -> list[int]:
+        """The best rows of a dataset by FTS5's own rank."""
         try:
             for best in (limit * 2, -1):  # the rest is only asked for where hidden rows and other datasets crowd
                 found = self._store.all(_FIND, query, best, dataset, hidden, limit)
@@ -139,14 +141,13 @@ class Ranking:
         for start in range(0, len(missing), 500):
             part = missing[start : start + 500]
             marks = ",".join("?" * len(part))
-            for row in self._store.all(f"select rowid, x from texts where rowid in ({marks})", *part):
+            for row in self._store.all(f"select rowid, x, v from texts where rowid in ({marks})", *part):
                 counts = Counter(row["x"].split())
-                norm = math.sqrt(
-                    sum((1 + math.log(number)) ** 2 for word, number in counts.items() if not _has_digit(word))
-                )
-                self._rows[row["rowid"]] = _Row(counts, sum(counts.values()), norm or 1.0)
+                seen = counts + Counter(row["v"].split()) if row["v"] else counts
+                squares = ((1 + math.log(number)) ** 2 for word, number in seen.items() if not _has_digit(word))
+                self._rows[row["rowid"]] = _Row(counts, counts.total(), seen, math.sqrt(sum(squares)) or 1.0)
         for n in numbers:
-            self._rows.setdefault(n, _Row({}, 1, 1.0))
+            self._rows.setdefault(n, _Row({}, 1, {}, 1.0))
             self._rows.move_to_end(n)
         while len(self._rows) > max(_CACHED, len(numbers)):
             self._rows.popitem(last=False)

@@ -5,11 +5,14 @@ Every change is committed before the request is answered, so that a killed serve
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from syncd.emulator.words import indexed
 
 _SCHEMA = """
 create table if not exists meta (key text primary key, value text not null);
@@ -45,7 +48,7 @@ create table if not exists datas (
 );
 create index if not exists datas_collection on datas (collection, chunk_index, n);
 create index if not exists datas_dataset on datas (dataset, n);
-create virtual table if not exists texts using fts5(x, tokenize = 'unicode61 remove_diacritics 0');
+create virtual table if not exists texts using fts5(x, v, tokenize = 'unicode61 remove_diacritics 0');
 create virtual table if not exists vocabulary using fts5vocab(texts, 'row');
 create table if not exists chats (
     n integer primary key autoincrement, at real not null, app text not null, chat text not null, custom_uid text,
@@ -75,6 +78,17 @@ class Store:
             self.db.execute("pragma journal_mode = wal")
             self.db.execute("pragma synchronous = normal")
         self.db.executescript(_SCHEMA)
+        self._index_again()
+
+    def _index_again(self) -> None:
+        """A folder of an earlier emulator has an index of another shape."""
+        if any(column["name"] == "v" for column in self.db.execute("pragma table_info(texts)")):
+            return
+        self.db.executescript("drop table vocabulary; drop table texts;" + _SCHEMA)
+        with self.change() as db:
+            for row in self.all("select n, q, a, indexes from datas"):
+                held = indexed(row["q"], row["a"], json.loads(row["indexes"] or "[]"))
+                db.execute("insert into texts (rowid, x, v) values (?, ?, ?)", (row["n"], *held))
 
     @contextmanager
     def change(self) -> Iterator[sqlite3.Connection]:

@@ -18,7 +18,7 @@ from syncd.emulator.core import Core, loads, sha256
 from syncd.emulator.faults import Fault
 from syncd.emulator.formats import ParseError
 from syncd.emulator.parsing import chunks_of, index_count, question_rows, raw_text
-from syncd.emulator.words import indexed_text
+from syncd.emulator.words import indexed
 
 RETRIES = 5  # tries of a task, fastgpt-api.md 4.2
 _LOST = 2  # the mark of a task whose worker crashed; 1 marks one that is stuck for good
@@ -324,7 +324,7 @@ def insert_data(core: Core, row: sqlite3.Row, q: str, a: str, chunk_index: int, 
             "values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (data_id, row["n"], row["id"], row["dataset"], q, a, chunk_index, dumps_list(extra), amount, core.now()),
         )
-        db.execute("insert into texts (rowid, x) values (?, ?)", (cursor.lastrowid, indexed_text(q, a, extra)))
+        db.execute("insert into texts (rowid, x, v) values (?, ?, ?)", (cursor.lastrowid, *indexed(q, a, extra)))
         library.count(core, row["id"], data_amount=1, index_amount=amount)
     return data_id
 

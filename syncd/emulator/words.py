@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator
 
 _CJK = r"\u3400-\u4dbf\u4e00-\u9fff\u3040-\u30ff\uac00-\ud7af\uf900-\ufaff"
@@ -34,7 +35,12 @@ STOP_WORDS = frozenset(_STOPPED.split())
 
 def words(text: str) -> Iterator[str]:
     """Words and pairs of characters, without links and stop words."""
-    for match in _WORDS.finditer(unicodedata.normalize("NFKC", _LINKS.sub("", text)).lower()):
+    return all_words(_LINKS.sub("", text))
+
+
+def all_words(text: str) -> Iterator[str]:
+    """The same with links, which a model reads like everything else."""
+    for match in _WORDS.finditer(unicodedata.normalize("NFKC", text).lower()):
         word = match.group()
         pieces = [word]
         if len(word) > 1 and _IS_CJK.match(word):
@@ -48,6 +54,11 @@ def phrases(text: str) -> list[list[str]]:
     return [phrase for phrase in found if phrase]
 
 
-def indexed_text(q: str, a: str, extra: list[str]) -> str:
-    """What the full-text index holds for a row."""
-    return " ".join(words(" ".join((q, a, *extra))))
+def indexed(q: str, a: str, extra: list[str]) -> tuple[str, str]:
+    """What the full text holds of a row, and what a model sees beside it: links, and words with letters in bold."""
+    text = " ".join((q, a, *extra))
+    held = list(words(text))
+    if "*" not in text and "http" not in text.lower():
+        return " ".join(held), ""
+    more = Counter(all_words(text.replace("*", ""))) - Counter(held)
+    return " ".join(held), " ".join(more.elements())

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from contract_target import Target, start_emulator, stop_emulator
+from virtual_time import Bench
 
 
 def start(folder: Path, training: str) -> tuple[object, Target]:
@@ -62,3 +65,27 @@ def test_what_was_answered_survives_kill_9(tmp_path: Path) -> None:
         assert [row["q"] for row in target.rows(collection)] == [text]
     target.close()
     assert stop_emulator(process) == 0  # type: ignore[arg-type]
+
+
+def test_a_folder_of_an_earlier_emulator_is_indexed_again(tmp_path: Path) -> None:
+    """The search index had another shape once; what was stored then is found after an update."""
+    bench = Bench(data_dir=tmp_path, at_once=True)
+
+    async def store(bench: Bench) -> None:
+        await bench.upload("kept.md", "the kept armadillo paragraph, see https://example.com/zebra")
+
+    async def find(bench: Bench) -> None:
+        assert len(await bench.search("armadillo", "fullTextRecall")) == 1
+        assert await bench.search("zebra", "fullTextRecall") == []
+
+    bench.run(store)
+    bench.emulator.close()
+    with closing(sqlite3.connect(tmp_path / "emulator.sqlite3")) as db:
+        db.executescript(
+            "drop table vocabulary; drop table texts; create virtual table texts using fts5(x);"
+            "create virtual table vocabulary using fts5vocab(texts, 'row');"
+        )
+    again = Bench(data_dir=tmp_path, at_once=True)
+    again.dataset = bench.dataset
+    again.run(find)
+    again.emulator.close()

@@ -108,3 +108,19 @@ def test_a_crowd_of_templates_outranks_in_embedding_and_not_in_full_text() -> No
         assert (await names(bench, "安全阀每季度校验，校验记录", "embedding"))[0] == "other.md"
 
     Bench(training_seconds=0, chunk_seconds=0).run(scenario)
+
+
+def test_a_model_reads_what_the_full_text_drops() -> None:
+    """By embedding a document that is nothing but a link is found, and one whose letters are set in bold."""
+
+    async def scenario(bench: Bench) -> None:
+        for number in range(150):
+            await bench.upload(f"{number}.md", f"The manual of the pump, part {number}, is kept in the office.")
+        await bench.upload("link.md", "https://example.com/turbine-handbook")
+        await bench.upload("bold.md", "".join(f"**{sign}**" for sign in "锅炉安全阀每季度校验"))
+        await bench.settle()
+        assert (await names(bench, "https://example.com/turbine-handbook", "embedding"))[0] == "link.md"
+        assert (await names(bench, "锅炉安全阀每季度校验", "embedding"))[0] == "bold.md"
+        assert await names(bench, "锅炉安全阀每季度校验") == []
+
+    Bench(at_once=True).run(scenario)
