@@ -30,6 +30,7 @@ from syncd.plan import make
 from syncd.preparing import Known
 from syncd.progress import Progress
 from syncd.prove import Prover
+from syncd.timekeeping import Timekeeper
 from syncd.training import TrainingWatch
 from syncd.witness import Witness
 from syncd.work import source_state
@@ -105,6 +106,7 @@ class Engine:
             observer=Observer(ledger, now, self.disk),
             auditor=Auditor(client, ledger, folders, now),
             known=Known(),
+            clock=Timekeeper(ledger, now, lambda: asyncio.get_running_loop().time()),
             max_attempts=config.fastgpt.max_attempts,
         )
 

@@ -40,6 +40,7 @@ EVENTS: Mapping[str, str] = {
     "server.back": "it can be used again",
     "training.trouble": "FastGPT trains nothing of a source; no document is blamed, and it is looked at again",
     "training.back": "it trains again",
+    "clock.jumped": "the wall clock was put on or back; the times that something waits for moved with it",
     "pass.done": "a pass that did something: what, and in how many seconds",
     "pass.failed": "a pass ended by an error and is begun again",
     "round.done": "one round of a pass (-vv)",

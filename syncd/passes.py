@@ -30,6 +30,7 @@ from syncd.plan import is_new, make
 from syncd.preparing import Known, Preparer
 from syncd.progress import Progress
 from syncd.succession import Open
+from syncd.timekeeping import Timekeeper
 
 log = get_logger(__name__)
 
@@ -52,6 +53,7 @@ class Shared:
     observer: Observer
     auditor: Auditor
     known: Known
+    clock: Timekeeper
     max_attempts: int
     vanishing: dict[str, Pass] = field(default_factory=dict)
     turned_away: set[str] = field(default_factory=set)
@@ -152,6 +154,7 @@ class Pass:
         plan = Plan()
         scanning = 0.0
         for round_ in range(_MOST_ROUNDS):
+            await self._shared.clock.check()
             self.progress.phase = "scanning"
             observations = {}
             for name in self.names:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import posixpath
 from dataclasses import dataclass, field
 
+from syncd import due
 from syncd.models import (
     AnyAction,
     Delete,
@@ -138,7 +139,7 @@ def decide_vanished(entry: LedgerEntry, now: float) -> AnyAction | Waiting | Non
 
 def _later(entry: LedgerEntry, now: float) -> Waiting | None:
     """After a failure every further call for the document waits for its turn."""
-    if entry.next_try_at is not None and entry.next_try_at > now:
+    if not due.has_come(entry.next_try_at, now, due.TRY):
         return Waiting(entry.key, entry.last_error, until=entry.next_try_at)
     return None
 

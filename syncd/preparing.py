@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from syncd import due
 from syncd.audit import Auditor, Survey
 from syncd.datasets import bind
 from syncd.errors import SourceError, Stuck
@@ -67,8 +68,8 @@ class Preparer:
         if self.ledger.meta("shard") != shard:
             with self.ledger.transaction("resharded") as db:
                 remote.resharded(db, shard)
-        due = self.ledger.meta("survey_at")
-        return bool(due) and self.now() >= float(due)
+        at = self.ledger.meta("survey_at")
+        return bool(at) and due.has_come(float(at), self.now(), 2 * due.SURVEY)
 
     def rebound(self, names: Iterable[str]) -> list[str]:
         """Sources for which the configuration names another dataset than the one they were mirrored to."""
@@ -93,12 +94,12 @@ class Preparer:
             return again
 
     async def _prepare(self, wanted: set[str]) -> bool:
-        due, began = self.survey_due(), self.now()
-        if due:
+        is_due, began = self.survey_due(), self.now()
+        if is_due:
             self.known.surveyed.clear()
             self.known.ready.clear()
             wanted = set(self.sources)
-        again = due
+        again = is_due
         for name in sorted(wanted - self.known.ready - set(self.state.troubles)):
             state = self.sources[name]
             try:
@@ -116,7 +117,7 @@ class Preparer:
                 if state.dataset_id in self.known.surveyed:
                     self.known.ready.add(name)
                 self.known.troubles.pop(name, None)
-        if due and wanted <= self.known.ready | set(self.state.troubles):
+        if is_due and wanted <= self.known.ready | set(self.state.troubles):
             await self.ledger.commit("surveyed", lambda db: remote.forget_survey(db, began))
         return again
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 
+from syncd.due import has_come
 from syncd.errors import RemoteMissing
 from syncd.fastgpt.client import Client
 from syncd.folders import Folders
@@ -22,13 +23,13 @@ APART = 30.0  # seconds between the two listings
 def due(ledger: Ledger, source: str, now: float) -> list[MadeFolder]:
     """Folders of ours with nothing in them that were not looked at yet, or were seen empty long enough ago."""
     empty = [f for f in remote.made_folders(ledger.conn, source) if not remote.folder_in_use(ledger.conn, f)]
-    return [f for f in empty if f.empty_since is None or now - f.empty_since >= APART]
+    return [f for f in empty if f.empty_since is None or has_come(f.empty_since + APART, now, APART)]
 
 
 def second_look_due(ledger: Ledger, source: str, now: float) -> bool:
     """Whether a folder was seen empty once, long enough ago, and is still not used; cheap when there is none."""
     return any(
-        now - f.empty_since >= APART and not remote.folder_in_use(ledger.conn, f)
+        has_come(f.empty_since + APART, now, APART) and not remote.folder_in_use(ledger.conn, f)
         for f in remote.made_folders(ledger.conn, source)
         if f.empty_since is not None
     )

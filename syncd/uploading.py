@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from syncd import due
 from syncd.convert import ChangedWhileReading, Outgoing
 from syncd.errors import OutcomeUnknown, Permanent, RemoteMissing, ServerError, Transient
 from syncd.fastgpt.models import Collection
@@ -207,7 +208,7 @@ class Uploading:
                 await tools.hide(revision, found.id)
                 return
         await tools.ledger.commit("absence", lambda db: moves.count_absence(db, revision))
-        waited = tools.now() - (revision.sent_at or 0.0)
+        waited = due.age(revision.sent_at, tools.now())
         if revision.absences + 1 < LOOKS or waited < LOOK_FOR:
             left = max(LOOK_FOR - waited, 0.0)
             pause = max(1.0, left / max(LOOKS - 1 - revision.absences, 1)) + 0.01

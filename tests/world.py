@@ -46,6 +46,7 @@ class World:
     seed: int = 0
     emulator_options: dict[str, Any] = field(default_factory=dict)
     time: float = 0.0
+    skew: float = 0.0  # seconds by which the wall clock is wrong
 
     def __post_init__(self) -> None:
         self.root = self.tmp / "docs"
@@ -76,7 +77,7 @@ class World:
 
     def now(self) -> float:
         """The wall clock."""
-        return EPOCH + (self.loop.virtual if self.loop is not None else self.time)
+        return EPOCH + (self.loop.virtual if self.loop is not None else self.time) + self.skew
 
     def sleep(self, seconds: float) -> None:
         """Let time pass between runs."""

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from syncd.ledger.moves.common import HANDED
+from syncd.ledger.moves.common import HANDED, LATE
 from syncd.models import CollectionId, DocumentKey, Marker, Revision, RevisionId, State
 
 LEFT = "left in the former dataset"
@@ -108,8 +108,14 @@ def ask_for_survey(conn: sqlite3.Connection) -> None:
 
 
 def forget_survey(conn: sqlite3.Connection, began: float) -> None:
-    """The datasets were surveyed, as was due when that began; one that somebody asked for since is still due."""
-    conn.execute("delete from meta where key = 'survey_at' and cast(value as real) <= ?", (began,))
+    """The datasets were surveyed, as was due when that began; one that somebody asked for since is still due.
+
+    One that lies further ahead than any was asked for by a clock that was wrong.
+    """
+    conn.execute(
+        "delete from meta where key = 'survey_at' and (cast(value as real) <= ? or cast(value as real) > ?)",
+        (began, began + 2 * LATE),
+    )
 
 
 # ---------------------------------------------------------------- folders
