@@ -52,12 +52,15 @@ async def _server(config: Config) -> list[Finding]:
     findings: list[Finding] = []
     url = config.fastgpt.base_url
     async with make_client(config) as client:
+        through = f"requests go through {client.proxy}, as the environment says (http_proxy, https_proxy, no_proxy)"
+        proxy = [Finding("proxy", "ok", through)] if client.proxy else []
         try:
             began = time.perf_counter()
             datasets = await client.datasets()
             milliseconds = (time.perf_counter() - began) * 1000
         except SyncdError as error:
-            return [Finding("server", "error", f"{url}: {error.message}", error.hint, error.exit_code)]
+            return [*proxy, Finding("server", "error", f"{url}: {error.message}", error.hint, error.exit_code)]
+        findings += proxy
         findings.append(Finding("server", "ok", f"{url} answers in {milliseconds:.0f} ms and takes the key"))
         try:
             dialect = await client.detect()

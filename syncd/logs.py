@@ -13,6 +13,7 @@ import math
 import os
 import re
 import sys
+import weakref
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from typing import Any, TextIO
 from urllib.parse import quote
@@ -35,6 +36,9 @@ class _Pipeline:
     """Whether ``configure`` was called; until then structlog would write to stdout, which belongs to data."""
 
     ready = False
+
+
+_REDACTORS: weakref.WeakSet[Redactor] = weakref.WeakSet()
 
 
 def configure(level: int, json: bool | None = None, stream: TextIO | None = None, secrets: Iterable[str] = ()) -> None:
@@ -133,6 +137,12 @@ class Logger:
         structlog.stdlib.get_logger(self._name).bind(**everything).log(level, event)
 
 
+def conceal(secret: str) -> None:
+    """From here on nothing may write this either: a key that was read while everything runs."""
+    for redactor in list(_REDACTORS):
+        redactor.add(secret)
+
+
 class Redactor:
     """Takes secrets out of values and of finished lines.
 
@@ -142,10 +152,16 @@ class Redactor:
     """
 
     def __init__(self, secrets: Iterable[str], *, printable: bool = False) -> None:
+        _REDACTORS.add(self)
         spellings = {spelling for secret in secrets if secret for spelling in (secret, quote(secret, safe=""))}
         # The longest first: a secret may be part of another one.
         self._spellings = sorted(spellings, key=len, reverse=True)
         self._printable = printable
+
+    def add(self, secret: str) -> None:
+        """One secret more."""
+        more = {secret, quote(secret, safe=""), *self._spellings}
+        self._spellings = sorted(more, key=len, reverse=True)
 
     def values(self, event: MutableMapping[str, Any]) -> dict[str, Any]:
         """Return the values of an event as plain, clean data."""

@@ -6,9 +6,11 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
 
-from syncd import __version__, points
-from syncd.config import Config
+from syncd import __version__, logs, points
+from syncd.config import Config, apikey
 from syncd.config.kept import keep
 from syncd.engine import Engine
 from syncd.fastgpt.client import Client
@@ -29,8 +31,17 @@ def make_client(config: Config) -> Client:
         uploads=server.uploads,
         search_tests_per_second=server.search_tests_per_second,
         ca_file=server.ca_file,
+        renewed=partial(_key_again, server.api_key_file),
         user_agent=f"syncd/{__version__}",
     )
+
+
+def _key_again(file: Path | None) -> str | None:
+    """The key as its file has it now; whatever it is, nothing may write it anywhere."""
+    key = None if file is None else apikey.again(file)
+    if key is not None:
+        logs.conceal(key)
+    return key
 
 
 @asynccontextmanager

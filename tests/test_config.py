@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import pickle
 import re
+import shutil
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,6 +39,7 @@ from syncd.models import DeletePolicy, Training
 from syncd.shards import Shard
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
+CERTIFICATES = Path(__file__).parent / "fixtures" / "ca.pem"
 SECRETS = ("token", "webhook_url", "webhook_secret", "ping_url")
 KEY = "fastgpt-canary0123456789abcdef"
 ENV = {"HOME": "/home/me"}
@@ -99,6 +101,7 @@ def test_a_minimal_configuration_has_every_default(folder: Path) -> None:
             training_timeout=7200.0,
             ca_file=None,
             max_attempts=5,
+            api_key_file=folder / "key",
         ),
         ledger=LedgerConfig(path=Path("/home/me/.local/state/syncd/ledger.db"), space=""),
         schedule=Schedule(timezone="UTC", scan="15m", audit="0 3 * * *", verify="0 4 * * 0", verify_sample="1/7"),
@@ -127,7 +130,7 @@ def test_a_minimal_configuration_has_every_default(folder: Path) -> None:
 
 def test_every_key_is_read(folder: Path) -> None:
     """Each key of the design reaches its field, in the unit of the field."""
-    (folder / "ca.pem").write_text("")
+    shutil.copy(CERTIFICATES, folder / "ca.pem")
     text = """\
 version = 1
 [fastgpt]
@@ -198,6 +201,7 @@ qa_prompt = "Ask."
         1800.0,
         folder / "ca.pem",
         9,
+        folder / "key",
     )
     assert config.ledger == LedgerConfig(folder / "state/ledger.db", "a1b2", 0, 3600.0)
     assert config.schedule == Schedule("Asia/Shanghai", "*/5 8-18 * * mon-fri", "6h", "0 4 * * 0", "2/5", "1d", 0.0)
@@ -1408,7 +1412,7 @@ def test_the_example_lists_every_key(folder: Path) -> None:
 def test_the_values_marked_without_default_are_allowed(folder: Path) -> None:
     """The values shown for keys without a default are correct ones."""
     (folder / "fastgpt-api-key").write_text(KEY)
-    (folder / "company-ca.pem").write_text("")
+    shutil.copy(CERTIFICATES, folder / "company-ca.pem")
     for file in ("http-token", "webhook-secret"):
         (folder / file).write_text("secret-word\n")
     for file in ("webhook-url", "ping-url"):
@@ -1423,7 +1427,7 @@ def test_the_values_marked_without_default_are_allowed(folder: Path) -> None:
 
 def test_every_field_can_be_configured() -> None:
     """The tables of keys and the classes of values agree."""
-    made = {"api_key_origin"}
+    made = {"api_key_origin", "api_key_file"}
     assert set(TABLES["fastgpt"]) - {"api_key_file"} == {f.name for f in dataclasses.fields(FastGPT)} - made
     assert set(TABLES["ledger"]) == {f.name for f in dataclasses.fields(LedgerConfig)}
     assert set(TABLES["schedule"]) == {f.name for f in dataclasses.fields(Schedule)}

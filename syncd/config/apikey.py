@@ -68,6 +68,14 @@ def read(candidate: Candidate, what: str = "an API key") -> Secret | None:
         return None
 
 
+def again(file: Path) -> str | None:
+    """The key that a file holds now; ``None`` when it holds none that can be used."""
+    try:
+        return _checked(_read_file(file), "an API key")
+    except ValueError:
+        return None
+
+
 def _read_file(file: Path) -> str:
     try:
         with file.open("rb") as stream:

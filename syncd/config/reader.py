@@ -76,20 +76,20 @@ def _check_top(document: Document) -> None:
 def _fastgpt(document: Document, given: Table) -> FastGPT | None:
     if "base_url" not in given and not _broken(document, given, "base_url"):
         document.problem(("fastgpt",), '[fastgpt]: "base_url" is missing; write the address of FastGPT')
-    key, origin = _key(document, given)
+    key, origin, key_file = _key(document, given)
     _warn_about_open_key(document)
     values = {name: value for name, value in given.items() if name not in ("api_key", "api_key_file")}
     if "ca_file" in values:
-        values["ca_file"] = _existing_file(document, values["ca_file"], _blame(document, "fastgpt", "ca_file"))
+        values["ca_file"] = _certificates(document, values["ca_file"], _blame(document, "fastgpt", "ca_file"))
     if key is None or "base_url" not in values:
         return None
-    return FastGPT(api_key=key, api_key_origin=origin, **values)
+    return FastGPT(api_key=key, api_key_origin=origin, api_key_file=key_file, **values)
 
 
-def _key(document: Document, given: Table) -> tuple[Secret | None, str]:
-    """Return the API key and where it came from. A place that is stated but broken is not passed over."""
+def _key(document: Document, given: Table) -> tuple[Secret | None, str, Path | None]:
+    """Return the API key, where it came from, and the file. A place that is stated but broken is not passed over."""
     if _broken(document, given, "api_key_file") or _broken(document, given, "api_key"):
-        return None, ""
+        return None, "", None
     places = apikey.candidates(
         given,
         document.env,
@@ -103,12 +103,12 @@ def _key(document: Document, given: Table) -> tuple[Secret | None, str]:
     if not places and of_service is not None and os.path.lexists(of_service):
         places.append(apikey.Candidate(f"key {of_service}", _at_top(document), file=of_service))
     if places:
-        return apikey.read(places[0]), places[0].origin
+        return apikey.read(places[0]), places[0].origin, places[0].file
     document.problem(
         ("fastgpt",),
         "[fastgpt]: no API key; name its file in api_key_file, or set SYNCD_API_KEY_FILE or SYNCD_API_KEY",
     )
-    return None, ""
+    return None, "", None
 
 
 def _blame_credential(document: Document, variable: str) -> Blame:
@@ -153,10 +153,20 @@ def _warn_about_open_key(document: Document) -> None:
         )
 
 
-def _existing_file(document: Document, written: str, blame: Blame) -> Path:
+def _certificates(document: Document, written: str, blame: Blame) -> Path:
+    """The file, opened once: that it holds no certificate would show as a server that cannot be trusted."""
+    import ssl
+
     file = document.absolute(written)
     if not os.path.isfile(file):
         blame(f"names a file that does not exist: {file}")
+        return file
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=file)
+    except ssl.SSLError as error:
+        blame(f"names a file without usable certificates (PEM): {file}: {error.reason or error}")
+    except OSError as error:
+        blame(f"names a file that cannot be read: {file}: {error.strerror}")
     return file
 
 

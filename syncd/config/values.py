@@ -66,6 +66,7 @@ class FastGPT:
     training_timeout: float = 7200.0
     ca_file: Path | None = None
     max_attempts: int = 5
+    api_key_file: Path | None = None  # where the key was read; it is read again when the server refuses it
 
 
 @dataclass(frozen=True, slots=True)

@@ -225,7 +225,7 @@ class _Answer:
         if self.status == 200 and start in (b"{", b"[", b""):
             said = f"The answer to '{self.endpoint.name}' broke off after {len(body)} bytes."
             return self.lost(said)
-        if start == b"<" or "text/html" in (self.headers.get("content-type") or ""):
+        if start == b"<" or "text/html" in (self.headers.get("content-type") or "").lower():
             return self.outside(text, "an HTML page")
         return self.outside(text, "a plain text")
 

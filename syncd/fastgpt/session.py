@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,6 +41,7 @@ class Session:
         ca_file: further certificates to trust.
         transport: an ``httpx.AsyncBaseTransport`` that carries every request instead of the network.
         user_agent: names this program in the server's log.
+        renewed: reads the key again when the server refuses it; None where it comes from nowhere that changes.
 
     Raises:
         ConfigError: the key or the address cannot be sent.
@@ -61,6 +62,7 @@ class Session:
         ca_file: Path | None = None,
         transport: object | None = None,
         user_agent: str = f"syncd/{__version__}",
+        renewed: Callable[[], str | None] = lambda: None,
     ) -> None:
         if not key or not all("!" <= c <= "~" for c in key):
             raise errors.ConfigError(["The API key is empty or holds blanks or characters that no key has."])
@@ -81,6 +83,8 @@ class Session:
         self.uploads = Turns(uploads)
         self.searches = Turns(SEARCHES, search_tests_per_second if search_tests_per_second < UNLIMITED else None)
         self.search_patience: float | None = 0.0  # seconds of nothing but refusals; None waits for ever
+        self._user_agent = user_agent
+        self._renewed = renewed
         self._headers = self._prepared(key, user_agent)
         self._json_headers = [*self._headers, (b"content-type", b"application/json")]
         self._connections = connections
@@ -135,10 +139,34 @@ class Session:
     def _data(self, endpoint: Endpoint, answer: Answer, key: str | None = None) -> Any:
         """The data of an answer, or the right error; see ``envelope.decode``."""
         body = answer.body if self._secret not in answer.body else answer.body.replace(self._secret, b"***")
-        with about(endpoint):
-            data = decode(endpoint, answer.status, answer.headers, body, secret=key or self._key, now=time.time())
+        try:
+            with about(endpoint):
+                data = decode(endpoint, answer.status, answer.headers, body, secret=key or self._key, now=time.time())
+        except errors.AccountRefused as error:
+            if key is None and self._renew():
+                raise errors.Unavailable(
+                    "The key was refused; its file holds another one by now, which is used from here on.",
+                    hint="syncd tries again by itself.",
+                ) from error
+            raise
         self.stats.answered(endpoint.name, asyncio.get_running_loop().time())
         return data
+
+    def _renew(self) -> bool:
+        """Take the key that its file holds now; whether that is another one."""
+        key = self._renewed()
+        if key is None or key == self._key:
+            return False
+        self._key, self._secret = key, key.encode("ascii")
+        self._transport.conceal(key)
+        self._headers = self._prepared(key, self._user_agent)
+        self._json_headers = [*self._headers, (b"content-type", b"application/json")]
+        return True
+
+    @property
+    def proxy(self) -> str:
+        """The proxy that requests go through, without name and password; "" when they go straight."""
+        return self._transport.proxy
 
     async def _call(self, endpoint: Endpoint, body: object = None, *, query: str = "") -> Any:
         return self._data(endpoint, await self._ask(endpoint, body, query=query))

@@ -25,7 +25,7 @@ from syncd.lean import without
 from .endpoints import Endpoint
 from .envelope import clean
 from .models import Stats
-from .network import proxy_for, tls_context, tls_flaw
+from .network import name_flaw, proxy_for, resolves_slowly, shown, tls_context, tls_flaw
 
 with without("rich", "pygments"):
     import httpx
@@ -162,7 +162,9 @@ class Transport:
                     answer = await self._read(response, began)
                 fine = True
             except TimeoutError:
-                raise self._lost(endpoint, f"No answer to '{endpoint.name}' within {bound:g} s.") from None
+                raise self._lost(endpoint, f"No answer to '{endpoint.name}' within {bound:g} s{self._via}.") from None
+            except httpx.ConnectTimeout as error:
+                raise await self._no_connection(endpoint, error) from None
             except (httpx.HTTPError, ConnectionError) as error:  # the latter from in-process transports
                 raise self._broken(endpoint, error) from None
             finally:
@@ -254,23 +256,62 @@ class Transport:
             with contextlib.suppress(httpx.HTTPError, OSError):
                 await connection.transport.aclose()
 
+    @property
+    def proxy(self) -> str:
+        """The proxy that requests go through, without name and password; "" when they go straight."""
+        return "" if self._proxy is None else shown(self._proxy)
+
+    def conceal(self, secret: str) -> None:
+        """Another key is in use: it is this one that no message may show."""
+        self._secret = secret
+
+    @property
+    def _via(self) -> str:
+        return f" through the proxy {self.proxy}" if self.proxy else ""
+
+    @property
+    def _peer(self) -> tuple[str, int]:
+        """Host and port of whoever is connected to: the proxy, or the server."""
+        url = httpx.URL(self._proxy or self._base)
+        return url.host, url.port or (443 if url.scheme == "https" else 80)
+
+    async def _no_connection(self, endpoint: Endpoint, error: httpx.ConnectTimeout) -> errors.SyncdError:
+        """Nobody has answered in time: the host, or whoever should have said where it is."""
+        host, port = self._peer
+        if await resolves_slowly(host, port):
+            return errors.Unavailable(
+                f"The name '{host}' is not resolved in time{self._via}: the name service is slow or does not answer.",
+                hint=f"Look at DNS on this machine: `getent hosts {host}`.",
+            )
+        return self._broken(endpoint, error)
+
     def _broken(self, endpoint: Endpoint, error: Exception) -> errors.SyncdError:
         """What a failure of the connection means for this request."""
         text = clean(str(error), self._secret) or type(error).__name__
+        if isinstance(error, _NOT_SENT) and (flaw := name_flaw(error)) is not None:
+            host = self._peer[0]
+            whose = f"of the proxy {self.proxy}" if self.proxy else "of the server"
+            named = "http_proxy, https_proxy and no_proxy" if self.proxy else "fastgpt.base_url"
+            return errors.Unavailable(
+                f"The name '{host}' {whose} cannot be resolved: {flaw}",
+                hint=f"Check {named}, and DNS on this machine: `getent hosts {host}`.",
+            )
         if (flaw := tls_flaw(error)) is not None:
             return errors.Unavailable(
-                f"The secure connection to the server failed: {clean(flaw, self._secret)}",
+                f"The secure connection to the server{self._via} failed: {clean(flaw, self._secret)}",
                 hint="For a certificate of your own name its authority in fastgpt.ca_file; for none use http://.",
             )
         if isinstance(error, httpx.ProxyError):
             return errors.Unavailable(
-                f"The proxy refuses '{endpoint.name}': {text}", hint="Check http_proxy, https_proxy and no_proxy."
+                f"The proxy {self.proxy} refuses '{endpoint.name}': {text}",
+                hint="Check http_proxy, https_proxy and no_proxy.",
             )
         if isinstance(error, _NOT_SENT):
-            return errors.Unavailable(
-                f"The server cannot be reached: {text}", hint="Check fastgpt.base_url and that FastGPT is running."
-            )
-        return self._lost(endpoint, f"The connection failed during '{endpoint.name}': {text}")
+            hint = "Check fastgpt.base_url and that FastGPT is running."
+            if self.proxy:
+                hint = f"Check {self.proxy} (http_proxy, https_proxy, no_proxy), fastgpt.base_url, and FastGPT itself."
+            return errors.Unavailable(f"The server cannot be reached{self._via}: {text}", hint=hint)
+        return self._lost(endpoint, f"The connection{self._via} failed during '{endpoint.name}': {text}")
 
     def _lost(self, endpoint: Endpoint, said: str) -> errors.SyncdError:
         if endpoint.repeatable:
@@ -279,7 +320,7 @@ class Transport:
 
 
 def _unpacked(body: bytes, headers: Mapping[str, str]) -> bytes:
-    if headers.get("content-encoding", "") not in ("gzip", "x-gzip"):
+    if headers.get("content-encoding", "").strip().lower() not in ("gzip", "x-gzip"):
         return body
     unzip = zlib.decompressobj(16 + zlib.MAX_WBITS)
     try:
@@ -304,7 +345,12 @@ async def send(
     try:
         async with (
             asyncio.timeout(timeout),
-            httpx.AsyncClient(verify=_others_tls(url.startswith("https:")), follow_redirects=False) as client,
+            httpx.AsyncClient(
+                verify=_others_tls(url.startswith("https:") or (proxy_for(url) or "").startswith("https:")),
+                follow_redirects=False,
+                trust_env=False,
+                proxy=proxy_for(url),
+            ) as client,
             client.stream(method, url, content=content, headers=dict(headers), timeout=timeout) as answer,
         ):
             said = b""
