@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sqlite3
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -44,6 +45,7 @@ log = get_logger(__name__)
 
 THREADS = 2  # beside those of the sources: for jobs, comparisons and the configuration
 _NAMED = 5  # documents that are named while the service drains
+_REST_OF_COUNTING = 10.0  # times as long as a count of the documents took, there is none
 _SAY_EVERY = 5.0  # seconds between two words on what is waited for
 
 
@@ -82,6 +84,8 @@ class Daemon:
     _keeping: asyncio.Future[None] | None = None
     _told: dict[str, Any] = field(default_factory=dict)
     _describing: asyncio.Task[None] | None = None
+    _counting: asyncio.Task[None] | None = None
+    _count_at: float = 0.0  # by the loop: not before
 
     # ------------------------------------------------------------ signals
 
@@ -215,7 +219,11 @@ class Daemon:
         finally:
             self.ended = True
             await self._hush()
-            rest = [beating, *self._hung_up, *(one for one in (self._describing, self._keeping) if one is not None)]
+            rest = [
+                beating,
+                *self._hung_up,
+                *(one for one in (self._describing, self._keeping, self._counting) if one is not None),
+            ]
             await ended(*rest)
         # A full disk is no reason to end by an error: the next start clears up as well.
         with suppress(LedgerWaits), self.ledger.transaction("stopped") as conn:
@@ -425,8 +433,7 @@ class Daemon:
             return "starting"
         if self._stop.is_set():
             return "stopping"
-        with suppress(SyncdError):  # locked just now: the figures before are as good
-            self._figures = quality.at_a_glance(self.ledger.conn)
+        self._count()
         blocked, refused = self.ledger.blocked, "" if self.refused is None else str(self.refused["problems"][0])
         facts = replace(
             assembly.facts(self._figures, refused),
@@ -434,6 +441,33 @@ class Daemon:
             ledger="" if blocked is None else blocked.message,
         )
         return headline(facts).line
+
+    def _count(self) -> None:
+        """Have the figures counted anew, in a thread: with 100 000 documents it takes longer than the loop may stand.
+
+        Meanwhile those before are as good; when they have changed, it is said again.
+        """
+        loop = asyncio.get_running_loop()
+        if self._counting is None and loop.time() >= self._count_at and not self.ended:
+            self._counting = asyncio.ensure_future(self._counted())
+
+    async def _counted(self) -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        before = self._figures
+        try:
+            with suppress(SyncdError, sqlite3.Error):  # locked just now
+                self._figures = await self.heart.in_thread(_figures, self.ledger)
+        finally:
+            self._counting = None
+            self._count_at = loop.time() + _REST_OF_COUNTING * (loop.time() - began)
+        if self._figures != before:
+            self.heart.status(self._summary())
+
+
+def _figures(ledger: Ledger) -> dict[str, int]:
+    with closing(ledger.reader()) as conn:
+        return quality.at_a_glance(conn)
 
 
 async def _end(task: asyncio.Future[None], close: Callable[[], Any]) -> None:

@@ -248,6 +248,10 @@ class Engine:
         """Compares and searches."""
         return self._tools.prover
 
+    async def run_beside(self, function: Callable[..., Any], *args: Any) -> Any:
+        """What ``function`` returns, called beside the event loop."""
+        return await self._tools.run(function, *args)
+
     def now(self) -> float:
         """The wall clock, seconds since the epoch."""
         return self._now()

@@ -7,6 +7,7 @@ import os
 import time
 import zlib
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
@@ -20,7 +21,7 @@ from syncd.errors import EXIT_OK, EXIT_UNPROVEN, ServerError, UsageError
 from syncd.flipping import reproved
 from syncd.formats import format_of
 from syncd.gate import Gate
-from syncd.ledger import entries, moves, records
+from syncd.ledger import Ledger, entries, moves, records
 from syncd.logs import get_logger
 from syncd.models import DocumentKey, Format, LedgerEntry, Proof, Revision
 from syncd.prove import Material
@@ -106,7 +107,7 @@ async def verify(
     Raises:
         ServerError: the server is in trouble.
     """
-    keys = _chosen(engine, paths or [], everything, sample, source)
+    keys = await _chosen(engine, paths or [], everything, sample, source)
     report = VerifyReport(documents=len(keys))
     for name in dict.fromkeys(key.source for key in keys):
         await _patiently(gate, partial(engine.bind, name))
@@ -138,17 +139,23 @@ async def _patiently(gate: Gate | None, work: Callable[[], Awaitable[T]]) -> T:
             await gate.wait(error)
 
 
-def _chosen(
+def _serving(ledger: Ledger, names: list[str]) -> list[DocumentKey]:
+    """The documents that have something to be proven; read in a thread, since there may be 100 000 of them."""
+    with closing(ledger.reader()) as conn:
+        return [
+            DocumentKey(row["source"], row["path"])
+            for row in records.documents(conn, names)
+            if row["serving_collection_id"] is not None
+        ]
+
+
+async def _chosen(
     engine: Engine, paths: list[str], everything: bool, sample: str | None, source: str | None
 ) -> list[DocumentKey]:
     if paths:
         return [locate(engine.ledger, engine.config, path, source) for path in paths]
     names = [s.name for s in engine.config.sources if source in (None, s.name)]
-    keys = [
-        DocumentKey(row["source"], row["path"])
-        for row in records.documents(engine.ledger.conn, names)
-        if row["serving_collection_id"] is not None
-    ]
+    keys: list[DocumentKey] = await engine.run_beside(_serving, engine.ledger, names)
     if everything or sample is None:
         return keys
     share, _, total = sample.partition("/")

@@ -44,7 +44,7 @@ def test_a_quick_server_is_used_up_to_the_bound() -> None:
 
 def test_a_server_that_gets_slower_is_asked_for_less() -> None:
     """Where more at once only wait for each other, the window settles near what the server does side by side."""
-    sizes = Server(good=8).serve(Window(64), 400)
+    sizes = Server(good=8, seconds=0.3).serve(Window(64), 400)
     later = sizes[50:]
     assert min(later) >= 4
     assert max(later) <= 40

@@ -19,6 +19,7 @@ from service_world import Service, ServiceWorld
 from texts import text
 
 from syncd.disk import PER_SOURCE, Disk
+from syncd.ledger import entries, records
 from syncd.verify import verify
 
 _TOUCHES = ("lstat", "stat", "scandir", "open", "readlink", "listdir", "access")
@@ -178,3 +179,37 @@ def test_a_disk_that_hangs_takes_few_threads_and_no_turn_of_the_loop() -> None:
         await asyncio.gather(*stuck)
 
     asyncio.run(main())
+
+
+def test_sums_over_a_large_ledger_are_made_beside_the_loop(world: ServiceWorld) -> None:
+    """What the firewall and `verify` count takes seconds with 100 000 documents: never on the loop's own connection."""
+    for name in "abcde":
+        world.write(f"{name}.md", text(name))
+    heavy = ("documents_serving", "verified_before", "documents")
+    kept = {name: getattr(module, name) for module, name in zip((entries, records, records), heavy, strict=True)}
+    asked: list[str] = []
+
+    async def script(service: Service) -> None:
+        own = service.engine.ledger.conn
+
+        def watched(name: str) -> Callable[..., Any]:
+            def ask(conn: Any, *args: Any, **kwargs: Any) -> Any:
+                asked.append(f"{name} {'on the loop' if conn is own else 'beside it'}")
+                return kept[name](conn, *args, **kwargs)
+
+            return ask
+
+        for module, name in zip((entries, records, records), heavy, strict=True):
+            setattr(module, name, watched(name))
+        await service.rest()
+        service.remove("a.md")
+        service.runner.look()
+        await service.rest(900)
+        await verify(service.engine, everything=True)
+
+    try:
+        world.serve(script)
+    finally:
+        for module, name in zip((entries, records, records), heavy, strict=True):
+            setattr(module, name, kept[name])
+    assert set(asked) == {f"{name} beside it" for name in heavy}
