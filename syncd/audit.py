@@ -24,7 +24,7 @@ from syncd.fastgpt.envelope import Unreadable
 from syncd.fastgpt.models import Collection, CollectionRow
 from syncd.folders import Folders
 from syncd.ledger import Ledger, entries, moves, records, remote
-from syncd.models import CollectionId, Orphan, Revision, State
+from syncd.models import CollectionId, Marker, Orphan, Revision, State
 from syncd.together import together
 
 T = TypeVar("T")
@@ -121,7 +121,7 @@ class Auditor:
         survey.orphans += [
             Orphan(state.config.name, marker.path, row.id, not row.forbid, takeable=True)
             for row, detail, state in left
-            if (marker := detail.marker) is not None
+            if (marker := detail.marker) is not None and not self._another_shards(marker, state)
         ]
         await self._mark_adopted(chosen.values(), ours, survey)
         names = list(chosen)
@@ -138,6 +138,10 @@ class Auditor:
             detail.marker is not None and entries.revision(conn, detail.marker.revision) is None
             for _, detail, _ in ours
         )
+
+    def _another_shards(self, marker: Marker, state: SourceState) -> bool:
+        """Whether another shard's ledger may know a document whose file is gone, and retire it."""
+        return state.shard is not None and marker.ledger != self._ledger.id
 
     # ------------------------------------------------------------ two instances
 

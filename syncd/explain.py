@@ -268,6 +268,8 @@ RUN_CODES = _table(
     ("stale", "changed meanwhile", "The document moved on in the ledger meanwhile.", "Run `syncd sync` again."),
     ("stopped", "stopped", "Somebody asked to stop.", "Run `syncd sync`: it goes on."),
     ("unproven", "not proven", "Search could not be trusted to prove it.", "See exit code 4."),
+    ("untrained", "not trained", "Nothing of the dataset is trained any more.", "Mend FastGPT's model or queue."),
+    ("stuck", "comes to nothing", "The server is well, but one piece of work keeps failing.", "See its reason."),
     ("refused", "not deleted", "The server does not show what a deletion must see.", "Run `syncd sync` again."),
     ("demo-failed", "demo failed", "A step of `syncd demo` did not do what it says.", "Please report it."),
     ("bug", "a bug", "syncd met what it does not know.", "See exit code 1."),

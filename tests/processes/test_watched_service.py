@@ -202,7 +202,7 @@ def test_a_day_in_the_life(watched: tuple[Site, Relay, Any]) -> None:
         wait_until(lambda: service.status()["sources"][0]["counts"]["verified"] == 3, "three are verified")
 
         # Healthy: page, metrics and status say the same.
-        wait_until(lambda: "Needs a person" in page(), "the page is quiet again")
+        wait_until(lambda: "1 document quarantined" in page(), "the page is quiet again")
         assert "&lt;img src=x onerror=alert(1)&gt;.md" in page()
         assert "<img src=x" not in page()
         found = metrics(service)
