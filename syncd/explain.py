@@ -145,7 +145,7 @@ DOCUMENT_CODES = _table(
         "search does not find it",
         "Indexed, but search tests for its own passages do not return it, while they find other documents. "
         "The version before serves on.",
-        "`syncd history PATH` shows the searches; `syncd retry PATH` tries again, smaller chunks may help.",
+        "`syncd history PATH` shows the searches and what they found instead; `syncd retry PATH` tries again.",
     ),
     (
         Problem.TOO_LARGE,

@@ -20,7 +20,7 @@ from syncd.report.human import count
 PER_MINUTE = 60
 """Documents that a service sends anew in a minute, unless a person says otherwise."""
 
-_READ = 256 * 1024  # bytes of a text in which its headings are looked for
+_READ = 64 * 1024  # bytes of a text in which its headings are looked for
 _MOST = 2000  # files read for one count; what is left is counted as if it gained
 _REMEMBERED = 8192
 
