@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from syncd.emulator.csv_table import read_rows, table
 from syncd.emulator.decoding import decode, strip_bom
-from syncd.emulator.html_tree import parse
+from syncd.emulator.html_page import parse
 from syncd.emulator.markdown import markdown
 from syncd.emulator.pages import pdf_text
 from syncd.emulator.polish import simple_markdown, store_pictures, store_sources

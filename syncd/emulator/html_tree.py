@@ -6,14 +6,9 @@ a page's title is its first text, and a table does not end a paragraph.
 
 from __future__ import annotations
 
-import html
-from html.parser import HTMLParser
-
 from syncd.emulator.nodes import VOID, Node, words
 
 DEEPEST = 250  # open elements; real pages have some dozens, and what walks the tree walks it by recursion
-_RAW = ("script", "style", "xmp", "iframe", "noembed", "noframes", "noscript", "textarea", "title")
-_DECODED = ("textarea", "title")
 _NOWHERE = words("html head body frame frameset")
 _FORMATTING = words("a b big code em font i nobr s small strike strong tt u")
 _TABLE_PARTS = words("caption colgroup col tbody thead tfoot tr td th")
@@ -30,52 +25,11 @@ _WALLS = words("applet caption html table td th marquee object template root")  
 _IMPLIED = words("dd dt li optgroup option p rb rp rt rtc")
 
 
-class _Reader(HTMLParser):
-    """Python's tokenizer, made to take everything for text or a comment that it would stumble over."""
+class TreeBuilder:
+    """Takes start tags, end tags and texts; the tree is under ``root``.
 
-    CDATA_CONTENT_ELEMENTS = _RAW  # type: ignore[misc]  # later versions of Python have the longer list themselves
-
-    def __init__(self, builder: _Builder) -> None:
-        super().__init__(convert_charrefs=True)
-        self._builder = builder
-
-    def parse_html_declaration(self, i: int) -> int:
-        """Marked sections and odd declarations end at the next ``>``, as in browsers."""
-        if self.rawdata[i : i + 4] == "<!--":
-            return self.parse_comment(i)
-        return self.parse_bogus_comment(i)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._builder.start(tag, {name: value or "" for name, value in reversed(attrs)})
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.handle_starttag(tag, attrs)
-        if self._builder.foreign():
-            self._builder.end(tag)
-        elif tag in self.CDATA_CONTENT_ELEMENTS:
-            self.set_cdata_mode(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        self._builder.end(tag)
-
-    def handle_data(self, data: str) -> None:
-        raw = self.cdata_elem
-        self._builder.text(html.unescape(data) if raw in _DECODED else data)
-
-
-def parse(text: str) -> Node:
-    """The tree of a page under a node named ``root``. Raises RecursionError beyond :data:`DEEPEST`."""
-    builder = _Builder()
-    reader = _Reader(builder)
-    reader.feed(text.replace("\r\n", "\n").replace("\r", "\n"))
-    reader.close()
-    if reader.cdata_elem:  # a title or script that never ends goes to the end of the page
-        reader.handle_data(reader.rawdata)
-    return builder.root
-
-
-class _Builder:
-    """The open elements, and the formatting that is taken up again where a block was closed over it."""
+    It keeps the open elements, and the formatting that is taken up again where a block was closed over it.
+    """
 
     def __init__(self) -> None:
         self.root = Node("root")

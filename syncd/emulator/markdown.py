@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
+from syncd.emulator import markdown_tables as tables
 from syncd.emulator.javascript import BLANKS, trim
+from syncd.emulator.markdown_tables import skipped, table_of
 from syncd.emulator.nodes import VOID, Node, words
 
 _BLOCKS = words(
@@ -55,11 +57,9 @@ def _collapse(root: Node) -> None:
             text = re.sub(r"[ \r\n\t]+", " ", node.text)
             if (last is None or last.text.endswith(" ")) and not keep and text.startswith(" "):
                 text = text[1:]
-            if not text:
-                node.detach()
-                continue
             node.text = text
-            last = node
+            if text:
+                last = node
         elif node.name in _BLOCKS or node.name == "br":
             if last is not None:
                 last.text = last.text.removesuffix(" ")
@@ -70,8 +70,7 @@ def _collapse(root: Node) -> None:
             keep = False
     if last is not None:
         last.text = last.text.removesuffix(" ")
-        if not last.text:
-            last.detach()
+    root.prune()
 
 
 def _walk(node: Node) -> list[Node]:
@@ -89,17 +88,18 @@ def _walk(node: Node) -> list[Node]:
 
 
 def _inside(node: Node) -> str:
-    output = ""
+    """The pieces of all children with the larger of their gaps between them, two line ends at most."""
+    parts: list[str] = []
+    ends = 0  # line ends at the end of what is there
     for child in node.children:
-        output = _join(output, _text(child) if not child.name else _element(child))
-    return output
-
-
-def _join(first: str, second: str) -> str:
-    """Two pieces with the larger of their gaps between them, two line ends at most."""
-    head, tail = first.rstrip("\n"), second.lstrip("\n")
-    gap = max(len(first) - len(head), len(second) - len(tail))
-    return head + "\n" * min(2, gap) + tail
+        piece = _text(child) if not child.name else _element(child)
+        body = piece.lstrip("\n")
+        ends = min(2, max(ends, len(piece) - len(body)))
+        if body:
+            kept = body.rstrip("\n")
+            parts += ["\n" * ends, kept]
+            ends = len(body) - len(kept)
+    return "".join(parts) + "\n" * ends
 
 
 def _text(node: Node) -> str:
@@ -158,13 +158,13 @@ def _write(node: Node, content: str) -> str:
         case "input" if _is_box(node):
             return ("[x]" if "checked" in node.attributes else "[ ]") + " "
         case "td" | "th":
-            return content if _skipped(_table_of(node)) else _cell(content, node)
+            return content if skipped(table_of(node)) else tables.cell(content, node)
         case "tr":
-            return content if _skipped(_table_of(node)) else _row(node, content)
+            return content if skipped(table_of(node)) else tables.row(node, content)
         case "thead" | "tbody" | "tfoot":
             return content
         case "table":
-            return content if _skipped(node) else _table(node, content)
+            return content if skipped(node) else tables.table(node, content)
         case "del" | "s" | "strike":
             return f"~{content}~"
         case "p":
@@ -269,86 +269,9 @@ def _item(node: Node, content: str) -> str:
     prefix = "-   "
     parent = node.parent
     if parent is not None and parent.name == "ol":
-        place = next(at for at, child in enumerate(_elements(parent)) if child is node)
+        if parent.note is None:
+            parent.note = {id(child): place for place, child in enumerate(_elements(parent))}
+        place = parent.note[id(node)]
         start = parent.attributes.get("start", "")
         prefix = f"{(int(start) if re.fullmatch('-?[0-9]+', start) else 1) + place}.  "
     return prefix + content + ("\n" if node.sibling(1) is not None and not content.endswith("\n") else "")
-
-
-# ---------------------------------------------------------------- tables
-
-
-def _table_of(node: Node) -> Node | None:
-    parent = node.parent
-    while parent is not None and parent.name != "table":
-        parent = parent.parent
-    return parent
-
-
-def _rows(table: Node) -> list[Node]:
-    """The table's own rows."""
-    found = []
-    for child in table.children:
-        if child.name == "tr":
-            found.append(child)
-        elif child.name in ("thead", "tbody", "tfoot"):
-            found += [row for row in child.children if row.name == "tr"]
-    return found
-
-
-def _skipped(table: Node | None) -> bool:
-    """Tables of one cell, and those that hold tables, are written as paragraphs."""
-    if table is None:
-        return True
-    rows = _rows(table)
-    if len(rows) == 1 and len(rows[0].children) <= 1:
-        return True
-    return any(node.name == "table" for node in table.below())
-
-
-def _columns(table: Node) -> int:
-    return max((len(row.children) for row in _rows(table)), default=0)
-
-
-def _cell(content: str, node: Node | None, index: int | None = None) -> str:
-    place = node.index() if node is not None else index
-    content = re.sub(r"\|+", r"\\|", trim(content).replace("\n\r", "<br>").replace("\n", "<br>")).ljust(3)
-    span = node.attributes.get("colspan", "1") if node is not None else "1"
-    content += " |    " * ((int(span) if span.isdigit() else 1) - 1)
-    return ("| " if place == 0 else " ") + content + " |"
-
-
-def _row(node: Node, content: str) -> str:
-    table = _table_of(node)
-    borders = ""
-    if table is not None and _heads(node):
-        count = _columns(table)
-        signs = {"left": ":--", "right": "--:", "center": ":-:"}
-        for index in range(count):
-            child = node.children[index] if count < len(node.children) else None  # so it never says how to align
-            sign = signs.get(child.attributes.get("align", "").lower(), "---") if child is not None else "---"
-            borders += _cell(sign, child, index)
-    return "\n" + content + ("\n" + borders if borders else "")
-
-
-def _heads(row: Node) -> bool:
-    """Whether a row is the table's heading."""
-    parent = row.parent
-    if parent is None or parent.name == "thead":
-        return parent is not None
-    first = parent.children[0] is row and (parent.name == "table" or _first_body(parent))
-    return first and all(cell.name == "th" for cell in row.children)
-
-
-def _first_body(section: Node) -> bool:
-    before = section.sibling(-1)
-    return section.name == "tbody" and (before is None or (before.name == "thead" and not trim(before.all_text())))
-
-
-def _table(node: Node, content: str) -> str:
-    content = re.sub(r"\n+", "\n", content)
-    lines = trim(content).split("\n")
-    divided = len(lines) >= 2 and lines[1].startswith("| ---")
-    count = _columns(node)
-    head = f"|{'     |' * count}\n|{' --- |' * count}" if count and not divided else ""
-    return f"\n\n{head}{content}\n\n"

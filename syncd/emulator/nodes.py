@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 
 def words(text: str) -> frozenset[str]:
@@ -16,7 +17,7 @@ VOID = words("area base br col command embed hr img input keygen link meta param
 class Node:
     """An element, or a text when ``name`` is empty."""
 
-    __slots__ = ("attributes", "children", "name", "parent", "text")
+    __slots__ = ("attributes", "children", "name", "note", "parent", "place", "text")
 
     def __init__(self, name: str, attributes: dict[str, str] | None = None, text: str = "") -> None:
         self.name = name
@@ -24,6 +25,8 @@ class Node:
         self.text = text
         self.parent: Node | None = None
         self.children: list[Node] = []
+        self.place = 0  # where it stood among the parent's children when somebody looked
+        self.note: Any = None  # what a writer remembers of it
 
     def append(self, child: Node) -> Node:
         """Put ``child`` at the end, taking it from where it was."""
@@ -33,6 +36,7 @@ class Node:
         """Put ``child`` at a place, taking it from where it was."""
         child.detach()
         child.parent = self
+        child.place = index
         self.children.insert(index, child)
         return child
 
@@ -45,7 +49,9 @@ class Node:
     def index(self) -> int:
         """The place among the parent's children."""
         siblings = self.parent.children if self.parent is not None else [self]
-        return next(at for at, node in enumerate(siblings) if node is self)
+        if not (self.place < len(siblings) and siblings[self.place] is self):
+            self.place = next(at for at, node in enumerate(siblings) if node is self)
+        return self.place
 
     def add_text(self, text: str, index: int | None = None) -> None:
         """Text at a place (the end); joins a text that stands before it."""
@@ -61,6 +67,13 @@ class Node:
             return None
         at = self.index() + step
         return self.parent.children[at] if 0 <= at < len(self.parent.children) else None
+
+    def prune(self) -> None:
+        """Drop empty texts below, and note every place, so that looking for siblings costs nothing."""
+        self.children = [child for child in self.children if child.name or child.text]
+        for place, child in enumerate(self.children):
+            child.place = place
+            child.prune()
 
     def all_text(self) -> str:
         """The text of everything below."""
