@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from syncd.bare import Bare, content
+from syncd.places import SURE, WINDOW, Places
 
 GRAM = 24
 """Characters of expected text that are looked for."""
@@ -25,8 +26,9 @@ _SMALL = 6  # of the look nearby
 _TAIL = 4  # at the end of a piece, where less than a gram of the text is left in it
 _KNOWN = 8  # of a line that is passed over: less stands in any text by chance
 _NEAR = 400  # characters looked at on both sides
+_STRANGE = 30  # foreign lines that are looked at closely
 _PROBES = 16  # of a piece that does not fit
-_ROW = 80  # of a row looked for further on
+_ROW = SURE  # of a row looked for further on
 _BEFORE = 20_000  # characters before the expected ones among which a repetition is looked for first
 _MOST = 400  # losses after which the walk stops
 
@@ -56,7 +58,7 @@ def align(text: Bare, pieces: Sequence[Bare]) -> Alignment:
 
 
 class _Walk:
-    __slots__ = ("at", "first", "out", "starts", "text")
+    __slots__ = ("at", "first", "out", "places", "starts", "text")
 
     def __init__(self, text: Bare) -> None:
         self.text, self.starts = text.text, text.starts
@@ -64,6 +66,7 @@ class _Walk:
         self.first: dict[str, int] = {}  # where each different line begins first
         for start, end in zip(text.starts, ends, strict=False):
             self.first.setdefault(text.text[start:end], start)
+        self.places = Places(text.text)
         self.at = 0
         self.out = Alignment()
 
@@ -173,7 +176,7 @@ class _Walk:
         probe = row[here - before : here - before + _ROW]
         if len(probe) < GRAM + before:
             return False
-        place = self.text.find(probe, self.at - before + 1)
+        place = self.places.find(probe, self.at - before + 1)
         if place < 0:
             return False
         self.out.lost.append((self.at - before, place))
@@ -183,13 +186,12 @@ class _Walk:
     def _far(self, piece: Bare, here: int) -> int:
         """Nothing nearby agrees: what is left repeats what was before, or comes from further on, or is foreign."""
         row, size = piece.text, len(piece.text)
-        for step in range(here, size, max(GRAM, (size - here) // _PROBES)):
-            probe = row[step : step + GRAM]
-            if len(probe) < GRAM:
-                probe = row[max(here, size - GRAM) :]
-                step = max(here, size - GRAM)
-            if len(probe) >= _SMALL and self.text.find(probe, 0, self.at) < 0:
-                place = self.text.find(probe, self.at)
+        length = GRAM if len(self.text) <= WINDOW else SURE
+        for begin in range(here, size, max(length, (size - here) // _PROBES)):
+            step = max(here, min(begin, size - length))
+            probe = row[step : step + length]
+            if len(probe) >= _SMALL and self.places.find(probe, 0, self.at) < 0:
+                place = self.places.find(probe, self.at)
                 if place >= 0:
                     while step > here and place > self.at and row[step - 1] == self.text[place - 1]:
                         step, place = step - 1, place - 1
@@ -217,16 +219,23 @@ class _Walk:
             if low >= end:
                 break
             line = piece.text[low:high]
-            if line and line not in self.first and line not in self.text and content(line, 0, len(line)):
-                known = len(self.out.foreign) > _MOST // 8  # enough to judge by
-                self.out.foreign.append((line, line if known else self._strange(line)))
+            if line and line not in self.first and not self._stands(line) and content(line, 0, len(line)):
+                enough = len(self.out.foreign) > _STRANGE
+                self.out.foreign.append((line, line if enough else self._strange(line)))
+
+    def _stands(self, line: str) -> bool:
+        """Say whether a part of a line stands in the text, near what is expected or anywhere."""
+        return self.text.find(line, max(0, self.at - _BEFORE), self.at + _BEFORE) >= 0 or self.places.find(line, 0) >= 0
 
     def _strange(self, line: str) -> str:
         """Return what is left of a line without the passages that stand in the text."""
         left: list[str] = []
         at = 0
         while at < len(line):
-            place = self.text.find(line[at : at + _KNOWN]) if at + _KNOWN <= len(line) else -1
+            place = -1
+            if at + _KNOWN <= len(line):
+                place = self.text.find(line[at : at + _KNOWN], max(0, self.at - _BEFORE), self.at + _BEFORE)
+                place = place if place >= 0 else self.text.find(line[at : at + _KNOWN], 0, _BEFORE)
             same = agree(self.text, place, line, at) if place >= 0 else self._short(line, at)
             left.append("" if same else line[at])
             at += same or 1

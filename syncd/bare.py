@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 # A dash counts when something follows it directly ("-5", "P-7"), not as a bullet, a rule or a table's second line.
 _KEPT = re.compile(
-    r"(?:[^\s\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufe0e\ufe0f\ufeff#*_`~|\\\[\]-]+|-(?=[^\s|\-]))+"
+    r"(?:[^\s\x00-\x1f\x7f-\x9f\xad\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufe0e\ufe0f\ufeff#*_`~|\\\[\]-]+|-(?=[^\s|\-]|$))+"
 )
 _BREAK = re.compile(r"<br\s*/?>|\\n", re.IGNORECASE)
 _PICTURE = re.compile(r"data:[\w.+-]+/[\w.+-]+(?:;[\w.=+-]+)*;base64,[A-Za-z0-9+/=]*|\bdataset/[\w./-]+")

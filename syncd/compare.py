@@ -24,6 +24,7 @@ from syncd.align import GRAM, Alignment, align
 from syncd.bare import Bare, bare, blank, content, letters, lines
 from syncd.garbled import destroyed, non_ascii
 from syncd.models import Format
+from syncd.places import SURE, Places
 from syncd.sheettext import FORMATTED, PLAIN
 
 FOREIGN = 40
@@ -31,6 +32,7 @@ FOREIGN = 40
 
 _NOISE_RUN, _NOISE_SHARE = 12, 2.0  # letters in a row, and percent, that two readers of a PDF may read differently
 _VERBATIM = frozenset({Format.TEXT, Format.MARKDOWN, Format.CSV, Format.HTML, Format.XLSX})  # nothing is added to them
+_COUNTED = 3 * 10**7  # characters that are counted through for lost lines
 _CLAIMS = 300  # lost lines that are looked for elsewhere
 _LIST_NUMBER = re.compile(r"^([ \t>]*)\d{1,4}\.  +")
 _CELL_NUMBER = re.compile(r"<br>\s*\d{1,4}\.  +")
@@ -185,13 +187,14 @@ def _not_elsewhere(
         theirs.update(_texts(piece))
     there = "\0".join(piece.text for piece in pieces)
     passed = "\0".join(walked.passed)
+    few = len(lines) * len(there) <= _COUNTED
     left: list[tuple[int, int]] = []
     for low, high in lines:
         line = text.text[low:high]
         whole = bisect_left(text.starts, low) < len(text.starts) and text.starts[bisect_left(text.starts, low)] == low
         if whole and line in passed and 0 < ours[line] <= theirs[line]:
             continue
-        if high - low >= GRAM and line in passed and there.count(line) >= text.text.count(line):
+        if few and high - low >= GRAM and line in passed and there.count(line) >= text.text.count(line):
             continue
         if content(text.text, low, high):
             left.append((low, high))
@@ -209,11 +212,17 @@ def _texts(text: Bare) -> list[str]:
 
 
 def _in_order(text: str, pieces: Sequence[Bare]) -> list[Bare] | None:
-    """Return the pieces in the order in which their ends stand in the text; ``None`` when that is their order."""
+    """Return the pieces in the order in which they stand in the text; ``None`` when that is their order."""
     keys: list[int] = []
+    places = Places(text)
     for piece in pieces:
-        end = piece.text[-2 * GRAM :]
-        place = text.find(end)
+        size = len(piece.text)
+        place = -1
+        for start in (max(0, size - SURE), size - GRAM, size // 2):
+            probe = piece.text[max(0, start) : start + SURE]
+            if place < 0 and probe:
+                place = places.find(probe, 0) if len(probe) == SURE else places.scan(probe)
+                place -= start if place >= 0 else 0
         keys.append(place if place >= 0 else (keys[-1] if keys else 0))
     if keys == sorted(keys):
         return None

@@ -63,7 +63,7 @@ class Flipping:
         if revision.reason == ADOPTED:
             assert revision.collection_id is not None  # noqa: S101 - it was adopted by its id
             try:
-                weak = (await tools.prover.compare(revision.collection_id, material)).weak
+                weak = (await tools.compare(revision, material)).weak
             except Permanent as error:
                 if not await self.withdraw(action.key, revision, old, error.message):
                     raise

@@ -149,7 +149,7 @@ class Uploading:
         with tools.progress.training():
             await self._trained(source, action.key, folder_id, revision)
         material = await tools.material(source, snapshot, revision)
-        found = await tools.prover.compare(revision.collection_id, material)
+        found = await tools.compare(revision, material)
         await tools.ledger.commit("flip_intent", lambda db: moves.begin_flip(db, revision, found.weak, found.remark))
 
     async def _trained(self, source: SourceState, key: DocumentKey, folder_id: str | None, revision: Revision) -> None:

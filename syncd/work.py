@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from syncd.claims import Claims
+from syncd.compare import Comparison
 from syncd.config import Config, Source
 from syncd.convert import ChangedWhileReading, Outgoing, prepare
 from syncd.disk import Disk
@@ -217,6 +218,21 @@ class Tools:
         if revision.state in CANDIDATE_STATES:
             self.materials.put(revision.id, material)
         return material
+
+    async def compare(self, revision: Revision, material: Material) -> Comparison:
+        """Compare what the server holds of a revision with what was sent; see ``Prover.compare``.
+
+        Raises:
+            Gone: a large text is read anew for it, and it is not what was sent any more.
+            Permanent: the content differs.
+        """
+        assert revision.collection_id is not None  # noqa: S101 - it is trained
+        try:
+            return await self.prover.compare(revision.collection_id, material)
+        except ChangedWhileReading as error:
+            raise Gone(error.message) from error
+        except OSError as error:
+            raise Gone(f"the file cannot be read any more: {error.strerror}") from error
 
     async def hide(self, revision: Revision, collection_id: CollectionId) -> None:
         """Hide a collection, and know it."""
