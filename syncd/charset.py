@@ -76,7 +76,12 @@ def decode(raw: bytes, encodings: tuple[str, ...], *, html: bool = False) -> tup
     evidence = Evidence.of(raw)
     out: list[str] = []
     while True:
-        choice = choose(evidence, encodings, html=html, without=out)
+        try:
+            choice = choose(evidence, encodings, html=html, without=out)
+        except Undecodable as error:
+            if error.advised is not None:
+                check_block(_strict(raw, error.advised, 0), error.advised, 1)
+            raise
         try:
             text = _strict(raw, choice, 0)
         except Undecodable:

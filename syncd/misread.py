@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from syncd import telling
 from syncd.evidence import Evidence
 from syncd.readings import Reading
-from syncd.undecodable import SAVE, Undecodable
+from syncd.undecodable import SAVE, Choice, Undecodable
 
 
 def damage(evidence: Evidence) -> Undecodable:
@@ -79,6 +79,7 @@ def undecided(
         return Undecodable(
             f"{message}; it reads as {clear.language} in {name}: “{shown(clear)}”.",
             f'Save the file as UTF-8, or add "{name}" to `encodings` if that line is right.',
+            Choice(name, clear.language),
         )
     several = telling.possible(rated)
     if len(several) > 1:

@@ -205,7 +205,12 @@ def survey(disk: DiskPath, size: int, encodings: tuple[str, ...], *, html: bool,
     evidence.end()
     refuted: list[str] = []
     while True:
-        choice = charset.choose(evidence, encodings, html=html, without=refuted)
+        try:
+            choice = charset.choose(evidence, encodings, html=html, without=refuted)
+        except charset.Undecodable as error:
+            if error.advised is not None:  # what is advised was tried on the whole file
+                _survey(disk, size, TextPlan(error.advised.codec, 0, restate, head), error.advised)
+            raise
         try:
             return _survey(disk, size, TextPlan(choice.codec, 0, restate, head), choice)
         except charset.Undecodable:

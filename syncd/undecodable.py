@@ -10,10 +10,14 @@ SAVE = "Save the file as UTF-8 with the program that wrote it."
 
 
 class Undecodable(Exception):
-    """The bytes are no text that can be told; ``hint`` says what to do."""
+    """The bytes are no text that can be told; ``hint`` says what to do.
 
-    def __init__(self, message: str, hint: str = "") -> None:
+    ``advised`` is an encoding that the hint names: whoever reads the file has to try it on the whole of it.
+    """
+
+    def __init__(self, message: str, hint: str = "", advised: Choice | None = None) -> None:
         super().__init__(message)
+        self.advised = advised
         self.message = message
         self.hint = hint
 

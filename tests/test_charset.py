@@ -94,6 +94,15 @@ def test_a_hint_names_what_was_tried() -> None:
     assert '"cp1250"' in error.hint
 
 
+def test_what_is_advised_was_tried_on_the_whole_file(tmp_path: Path) -> None:
+    """An encoding that reads the beginning and not the end is no remedy: the byte that does not fit is named."""
+    raw = POLISH.encode("cp1250") * 9000 + b"\x81\x83\n" + POLISH.encode("cp1250") * 9
+    error = refusal(raw, ("utf-8", "cp1251"))
+    assert f"0x81 in line 9001, byte {len(POLISH.encode('cp1250')) * 9000} of the file" in error.message
+    assert "encodings" not in error.hint
+    assert prepared(tmp_path / "large", raw, ("utf-8", "cp1251")) == ("", error.message)
+
+
 def test_several_candidates_and_no_advice() -> None:
     """What nobody can tell is shown in all its readings, and none of them is advised."""
     error = refusal("Señor Muñoz is the site manager.".encode("latin-1"))
