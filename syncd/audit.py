@@ -115,7 +115,7 @@ class Auditor:
         # What arrived is looked at before what is lost: a collection that was trained anew has a new id (rule 12).
         stale = self._is_stale(ours)
         fresh = [found for found in ours if not await self._arrival(found, stale, survey)]
-        await self._losses(known, {row.id: row for row in rows}, survey)
+        await self._losses(known, {row.id: row for row in rows}, survey, stale)
         taken, left = await self._adopter.adopt(dataset_id, fresh, paths, take=take)
         survey.adopted += taken
         survey.orphans += [
@@ -258,7 +258,9 @@ class Auditor:
 
     # ------------------------------------------------------------ what the ledger knows
 
-    async def _losses(self, known: dict[str, str], rows: dict[CollectionId, CollectionRow], survey: Survey) -> None:
+    async def _losses(
+        self, known: dict[str, str], rows: dict[CollectionId, CollectionRow], survey: Survey, stale: bool
+    ) -> None:
         """Known collections that the listing lacks: a listing may lag, so ``detail`` decides (rule 5)."""
         for collection_id in [id_ for id_ in known if id_ not in rows]:
             try:
@@ -271,7 +273,7 @@ class Auditor:
                 survey.lost += revision.state is not State.RETIRED
         for row in rows.values():
             if known.get(row.id) in ("retired", "verified"):
-                await self._visibility(row, survey)
+                await self._visibility(row, survey, stale)
 
     async def _note_loss(self, gone: Revision) -> None:
         now = self._now()
@@ -280,7 +282,7 @@ class Auditor:
         else:
             await self._ledger.commit("lost", lambda db: moves.lost(db, gone, now, "deleted by somebody else"))
 
-    async def _visibility(self, row: CollectionRow, survey: Survey) -> None:
+    async def _visibility(self, row: CollectionRow, survey: Survey, stale: bool) -> None:
         """Somebody hid what serves, or showed what is retired (rule 27)."""
         revision = entries.by_collection(self._ledger.conn, row.id)
         if revision is None or revision.visible != row.forbid:
@@ -296,7 +298,8 @@ class Auditor:
         now = self._now()
 
         def note(db: Connection) -> None:
-            records.add_finding(db, "changed", key.source, key.path, revision.collection_id, message, now)
+            if not stale:  # an old copy does not know what this very ledger has shown and hidden since
+                records.add_finding(db, "changed", key.source, key.path, revision.collection_id, message, now)
             if not hidden:
                 moves.seen_visible(db, revision, True)
                 moves.keep(db, revision, max(revision.delete_after or 0.0, now + _THINK_AGAIN))

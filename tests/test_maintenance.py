@@ -12,8 +12,17 @@ import pytest
 from world import World
 
 from syncd.errors import LedgerError
-from syncd.ledger import Ledger, records, remote, requests, upkeep
-from syncd.models import DeletePolicy
+from syncd.ledger import Ledger, entries, moves, records, remote, requests, tree, upkeep
+from syncd.models import (
+    CollectionId,
+    DeletePolicy,
+    DocumentKey,
+    FileSnapshot,
+    Probe,
+    ProbeResult,
+    Proof,
+    Verdict,
+)
 
 DAY = 86400.0
 NOW = 2_000_000_000.0
@@ -63,6 +72,16 @@ def test_history_goes_by_age(ledger: Ledger, table: str, insert: str) -> None:
 
 def test_in_portions(ledger: Ledger) -> None:
     """Much history goes in portions, the oldest ones of each table as well as in one go, and then there is no more."""
+    conn = ledger.conn
+    conn.execute("insert into directories (id, source, path) values (1, 's', x'')")
+    conn.execute(
+        "insert into documents (id, uuid, source, path, directory, disk_name, first_seen_at)"
+        " values (1, 'u', 's', 'a', 1, x'61', 1)"
+    )
+    conn.execute(
+        "insert into revisions (id, document, sha256, settings, state, attempt, dataset_id, created_at)"
+        " values ('r', 1, 'h', 'x', 'verified', 't', 'd', 1)"
+    )
     for number in range(10):
         ledger.conn.execute("insert into events (at, source, path, event) values (?, 's', 'a', 'e')", (number,))
         ledger.conn.execute("insert into proofs (revision, at, passed) values ('r', ?, ?)", (number, number > 3))
@@ -306,3 +325,83 @@ def test_damage_is_told(ledger: Ledger) -> None:
     path.write_bytes(bytes(data))
 
     assert upkeep.compact(path) not in ("", "ok")
+
+
+# ---------------------------------------------------------------- two years
+
+
+ROOM = 40  # documents that are there
+NEW_EACH_DAY = 6
+EDITED_EACH_DAY = 4
+
+
+def _day(conn: sqlite3.Connection, day: int, now: float, there: list[int]) -> None:
+    """Some files come in a folder of their own, some are edited, and as many go for good."""
+    proof = Proof(True, (ProbeResult(Probe("otters", "otters", 0.0), "embedding", Verdict.FOUND, rank=1),))
+
+    def send(document: int, content: str) -> None:
+        snapshot = FileSnapshot(DocumentKey("s", ""), "", 1, 1, 1, sha256=content, settings="x")
+        revision = moves.begin_upload(conn, document, snapshot, "d", now)
+        moves.identified(conn, revision, CollectionId(f"c-{revision.id}"), now)
+        moves.begin_flip(conn, revision, "")
+        old = conn.execute("select id from revisions where document = ? and state = 'verified'", (document,)).fetchone()
+        known = None if old is None else entries.revision(conn, old[0])
+        moves.flipped(conn, entries.revision(conn, revision.id), "", known)
+        moves.verify(conn, entries.revision(conn, revision.id), proof, now, 0.0)
+        if known is not None:
+            drop(known.id)
+
+    def drop(revision: str) -> None:
+        moves.begin_delete(conn, entries.revision(conn, revision))
+        moves.deleted(conn, entries.revision(conn, revision), now)
+
+    for number in range(NEW_EACH_DAY):
+        key = DocumentKey("s", f"day-{day}/n{number}.md")
+        shot = FileSnapshot(key, key.path, 1, 1, 1, sha256=f"{day}-{number}", settings="x")
+        tree.observe(conn, [(shot, False)], now)
+        document = conn.execute("select id from documents where path = ?", (key.path,)).fetchone()[0]
+        send(document, f"{day}-{number}")
+        there.append(document)
+    for document in there[:EDITED_EACH_DAY]:
+        send(document, f"edit-{day}-{document}")
+    records.add_finding(conn, "unproven", "s", f"day-{day}/n0.md", None, "search misses it", now)
+    while len(there) > ROOM:
+        document = there.pop(day % len(there))
+        serving = conn.execute(
+            "select id from revisions where document = ? and state = 'verified'", (document,)
+        ).fetchone()[0]
+        moves.retire(conn, entries.revision(conn, serving), "the file is gone", now, 0.0, vanished=True, source="s")
+        drop(serving)
+
+
+def test_two_years_of_churn(ledger: Ledger) -> None:
+    """A ledger is as large as what is there and the history that is kept, however long it has lived."""
+    ledger.conn.execute("pragma synchronous = off")
+    there: list[int] = []
+    sizes: dict[int, dict[str, int]] = {}
+    kept = 30 * DAY
+    for day in range(730):
+        now = NOW + day * DAY
+        with ledger.transaction("day") as conn:
+            _day(conn, day, now, there)
+        if day % 10 == 9:
+            with ledger.transaction("prune") as conn:
+                while upkeep.prune(conn, now, kept, WINDOW):
+                    pass
+        if day in (179, 729):
+            tables = [row[0] for row in ledger.conn.execute("select name from sqlite_master where type = 'table'")]
+            sizes[day] = {table: count(ledger, table) for table in tables if not table.startswith("sqlite")}
+    early, late = sizes.values()
+    gone = count_where(ledger, "gone = 1")
+    assert (ROOM, 730 * NEW_EACH_DAY - ROOM) == (count_where(ledger, "gone = 0"), gone)  # one row each stays
+    for table in sorted(late):
+        if table != "documents":
+            assert late[table] <= early[table] * 1.1 + 10, (table, early[table], late[table])
+    assert late["directories"] <= ROOM + 2
+    assert late["revisions"] <= 2 * ROOM + 31 * (NEW_EACH_DAY + EDITED_EACH_DAY + 5)
+    assert [] == [f for f in records.findings(ledger.conn) if f["path"].split("/")[0] < "day-600"]
+    assert [] == ledger.conn.execute("pragma foreign_key_check").fetchall()
+
+
+def count_where(ledger: Ledger, condition: str) -> int:
+    return int(ledger.conn.execute(f"select count(*) from documents where {condition}").fetchone()[0])

@@ -8,7 +8,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from syncd.errors import LedgerError, LedgerWaits
-from syncd.ledger import records
+from syncd.ledger import records, remote, tree
 from syncd.ledger.store import Ledger
 from syncd.ledger.trouble import connect
 
@@ -18,6 +18,21 @@ _NEITHER_FIRST_NOR_NEWEST = (
     "exists (select 1 from proofs n where n.revision = proofs.revision and n.id > proofs.id) and (passed = 0"
     " or exists (select 1 from proofs f where f.revision = proofs.revision and f.passed = 1 and f.id < proofs.id))"
 )
+_LET_GO = ", ".join(f"'{reason}'" for reason in sorted(remote.LET_GO))
+# What is deleted on the server and was so for long. Of a document that is there the first version that was proven
+# stays: the firewall reads its base from that (rule 15).
+_OVER = (
+    f"state = 'deleted' and reason not in ({_LET_GO}) and coalesce(deleted_at, retired_at, created_at) < ?"
+    " and not exists (select 1 from documents d where d.id = revisions.document and d.gone = 0 and revisions.id ="
+    " (select p.revision from proofs p join revisions o on o.id = p.revision where o.document = d.id"
+    " and p.passed = 1 order by p.id limit 1))"
+)
+_WITHOUT_REVISION = "not exists (select 1 from revisions r where r.id = proofs.revision)"
+# Nothing that is there stands in it, and no look at the disk says that it is at rest.
+_EMPTY_DIRECTORY = (
+    "path != x'' and signature is null"
+    " and not exists (select 1 from documents d where d.directory = directories.id and d.gone = 0)"
+)
 
 
 def prune(conn: sqlite3.Connection, now: float, history: float, window: float, most: int = PORTION) -> int:
@@ -25,8 +40,10 @@ def prune(conn: sqlite3.Connection, now: float, history: float, window: float, m
 
     Called again until nothing is left to forget: in one go years of history would keep the event loop for seconds.
 
-    The newest proof of a revision stays as long as the revision does: what serves keeps its evidence, and the
-    firewall's base (rule 15) is read from the first one that was passed, which therefore stays too.
+    What is deleted on the server goes with its proofs, and so do directories in which nothing is any more; a document
+    whose file is gone keeps one row. The newest proof of a revision stays as long as the revision does: what serves
+    keeps its evidence, and the firewall's base (rule 15) is read from the first one that was passed, which therefore
+    stays too.
 
     Args:
         conn: of the engine, in a transaction.
@@ -47,7 +64,28 @@ def prune(conn: sqlite3.Connection, now: float, history: float, window: float, m
     ):
         some = f"select id from {table} where {condition} limit ?"
         gone += conn.execute(f"delete from {table} where id in ({some})", (moment, most)).rowcount
+    some = f"select id from revisions where {_OVER} limit ?"
+    gone += conn.execute(f"delete from revisions where id in ({some})", (before, most)).rowcount
+    some = f"select id from proofs where {_WITHOUT_REVISION} limit ?"
+    gone += conn.execute(f"delete from proofs where id in ({some})", (most,)).rowcount
+    gone += conn.execute("delete from hold_forms where at < ?", (before,)).rowcount
+    gone += _directories(conn, most)
     return gone + conn.execute("delete from releases where at < ?", (now - records.RELEASE_LIFETIME,)).rowcount
+
+
+def _directories(conn: sqlite3.Connection, most: int) -> int:
+    """Forget directories in which nothing is any more; of the documents that were in them one row each stays."""
+    rows = conn.execute(
+        f"select id, source from directories where {_EMPTY_DIRECTORY} and not exists (select 1 from documents d"
+        " join revisions r on r.document = d.id where d.directory = directories.id and r.state != 'deleted') limit ?",
+        (most,),
+    ).fetchall()
+    for directory, source in rows:
+        conn.execute(
+            "update documents set directory = ? where directory = ?", (tree.directory_id(conn, source, ""), directory)
+        )
+        conn.execute("delete from directories where id = ?", (directory,))
+    return len(rows)
 
 
 def compact(path: Path) -> str:

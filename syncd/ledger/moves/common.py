@@ -54,3 +54,27 @@ def wake_sharers(conn: sqlite3.Connection, revision_id: str) -> None:
         "update documents set at_rest = 0 where at_rest = 1 and gone = 0 and id in"
         " (select document from revisions where reprove = 1)"
     )
+
+
+def settle(conn: sqlite3.Connection, document_id: int, now: float, *, proven: bool = False) -> None:
+    """Findings end as soon as they are not so any more: with the collection they name, with the file, with a proof.
+
+    Args:
+        conn: inside a write transaction.
+        document_id: the document to which something has just happened.
+        now: seconds since the epoch.
+        proven: a version of it has just passed its proof and is seen.
+    """
+    conn.execute(
+        "update findings set resolved_at = ? where resolved_at is null and kind != 'orphan' and collection_id in"
+        " (select collection_id from revisions where document = ? and state = 'deleted')",
+        (now, document_id),
+    )
+    # What somebody showed, and what we do not delete for it, is there for people to see: that stays.
+    conn.execute(
+        "update findings set resolved_at = ? where resolved_at is null and kind != 'orphan' and (source, path) ="
+        " (select source, path from documents where id = ? and (? or gone = 1))"
+        " and not exists (select 1 from revisions r where r.collection_id = findings.collection_id"
+        " and r.state = 'retired' and (r.delete_after is null or (? and r.visible = 1)))",
+        (now, document_id, int(proven), int(proven)),
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 
-from syncd.ledger.moves.common import HANDED, event, exactly_one, forget_signature, wake_sharers
+from syncd.ledger.moves.common import HANDED, event, exactly_one, forget_signature, settle, wake_sharers
 from syncd.ledger.moves.sending import never_sent
 from syncd.models import DocumentKey, Revision, State
 
@@ -42,6 +42,7 @@ def retire(
             "insert into deletions (source, document, at, released) values (?, ?, ?, ?)",
             (source, revision.document_id, now, int(bool(released))),
         )
+        settle(conn, revision.document_id, now)
     event(conn, revision.document_id, now, "retired", revision.id, reason)
 
 
@@ -113,6 +114,7 @@ def deleted(conn: sqlite3.Connection, revision: Revision, now: float) -> None:
         "deleted",
     )
     event(conn, revision.document_id, now, "deleted", revision.id)
+    settle(conn, revision.document_id, now)
 
 
 def lost(conn: sqlite3.Connection, revision: Revision, now: float, reason: str) -> None:
@@ -141,6 +143,7 @@ def lost(conn: sqlite3.Connection, revision: Revision, now: float, reason: str) 
     )
     conn.execute("update documents set at_rest = 0 where id = ? and gone = 0", (revision.document_id,))
     event(conn, revision.document_id, now, "lost", revision.id, reason)
+    settle(conn, revision.document_id, now)
 
 
 def restore(conn: sqlite3.Connection, revision: Revision, now: float) -> None:

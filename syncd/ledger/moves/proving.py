@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 
-from syncd.ledger.moves.common import event, exactly_one, look_later, wake_sharers
+from syncd.ledger.moves.common import event, exactly_one, look_later, settle, wake_sharers
 from syncd.models import Content, Problem, Proof, Revision
 
 
@@ -118,6 +118,7 @@ def verify(conn: sqlite3.Connection, revision: Revision, proof: Proof, now: floa
         revision.id,
         "; ".join(filter(None, (proof.weak and f"weak: {proof.weak}", remark))),
     )
+    settle(conn, revision.document_id, now, proven=True)
 
 
 def record_proof(conn: sqlite3.Connection, revision: Revision, proof: Proof, now: float) -> None:
@@ -163,6 +164,8 @@ def reproved(conn: sqlite3.Connection, revision: Revision, proof: Proof, now: fl
         )
     elif revision.verified_at is None:
         quarantine(conn, revision.document_id, revision.content, Problem.SEARCH_MISSING, proof.failure, now)
+    if proof.passed:
+        settle(conn, revision.document_id, now, proven=True)
 
 
 def stays_visible(conn: sqlite3.Connection, revision: Revision, reason: str) -> None:
