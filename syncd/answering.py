@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +57,8 @@ class Answering:
                 return await self._pause(runner, None)
             case "sync":
                 return _sync(runner, given)
+            case "retry" if given.get("outdated"):
+                return await _outdated(runner, given)
             case "retry":
                 return _retry(runner, given)
             case "release":
@@ -91,8 +94,6 @@ def _sync(runner: Runner, given: Arguments) -> dict[str, Any]:
 
 def _retry(runner: Runner, given: Arguments) -> dict[str, Any]:
     engine, name = runner.engine, _source_of(runner, given)
-    if given.get("outdated"):
-        return _outdated(runner, name, int(given.get("per_minute") or outdated.PER_MINUTE))
     paths = given.get("paths") or None
     count = decisions.retry(engine.ledger, engine.config, paths, engine.now(), name)
     runner.look(name)
@@ -100,11 +101,20 @@ def _retry(runner: Runner, given: Arguments) -> dict[str, Any]:
     return {"count": count, "message": f"{count} {noun} tried again now" if count else "nothing to retry"}
 
 
-def _outdated(runner: Runner, name: str | None, per_minute: int) -> dict[str, Any]:
-    engine = runner.engine
+async def _outdated(runner: Runner, given: Arguments) -> dict[str, Any]:
+    engine, name = runner.engine, _source_of(runner, given)
+    per_minute = int(given.get("per_minute") or outdated.PER_MINUTE)
     sources = [source for source in engine.config.sources if name in (None, source.name)]
-    count = outdated.ask(engine.ledger, sources, engine.now(), per_minute)
+    now = engine.now()
+
+    def choose() -> list[tuple[str, float]]:
+        with closing(engine.ledger.reader()) as conn:
+            return outdated.choose(conn, sources, now, per_minute)
+
+    chosen = await engine.run_beside(choose)  # it reads many files
+    await engine.ledger.commit("resend", lambda db: outdated.keep(db, chosen, now))
     runner.look(name)
+    count = len(chosen)
     noun = "document is" if count == 1 else "documents are"
     said = f"{count} {noun} sent again now, {per_minute} a minute" if count else "nothing was sent in an older way"
     return {"count": count, "message": said}

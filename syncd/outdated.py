@@ -75,6 +75,31 @@ def of_source(conn: sqlite3.Connection, source: Source, *, look: bool = True) ->
     return found
 
 
+def choose(
+    conn: sqlite3.Connection, sources: Iterable[Source], now: float, per_minute: int | None
+) -> list[tuple[str, float]]:
+    """Choose the revisions that would gain from being sent anew, each with its time; reads files.
+
+    Args:
+        conn: the ledger, for reading.
+        sources: whose documents.
+        now: seconds since the epoch.
+        per_minute: so many become due in each minute from now on; ``None``: all of them at once.
+    """
+    chosen: list[tuple[str, float]] = []
+    for source in sources:
+        for row in resending.older(conn, source.name):
+            if not row.asked and _gain(row, source, None)[0]:
+                chosen.append((row.revision, now if per_minute is None else now + 60.0 * (len(chosen) // per_minute)))
+    return chosen
+
+
+def keep(conn: sqlite3.Connection, chosen: Iterable[tuple[str, float]], now: float) -> None:
+    """Write down what was chosen, and have what is due by now looked at; inside a write transaction."""
+    resending.ask(conn, chosen)
+    resending.wake_due(conn, None, now)
+
+
 def ask(ledger: Ledger, sources: Iterable[Source], now: float, per_minute: int | None) -> int:
     """Have everything sent anew that would gain; returns how many documents that are.
 
@@ -82,16 +107,11 @@ def ask(ledger: Ledger, sources: Iterable[Source], now: float, per_minute: int |
         ledger: open for writing.
         sources: whose documents.
         now: seconds since the epoch.
-        per_minute: so many become due in each minute from now on; ``None``: all of them at once.
+        per_minute: see ``choose``.
     """
-    chosen: list[tuple[str, float]] = []
-    for source in sources:
-        for row in resending.older(ledger.conn, source.name):
-            if not row.asked and _gain(row, source, None)[0]:
-                chosen.append((row.revision, now if per_minute is None else now + 60.0 * (len(chosen) // per_minute)))
-    with ledger.transaction("resend"):
-        resending.ask(ledger.conn, chosen)
-        resending.wake_due(ledger.conn, None, now)
+    chosen = choose(ledger.conn, sources, now, per_minute)
+    with ledger.transaction("resend") as conn:
+        keep(conn, chosen, now)
     return len(chosen)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from laws import no_gap
@@ -14,8 +16,11 @@ from texts import text
 from world import World
 
 from syncd import outdated
-from syncd.ledger import Ledger, schema
+from syncd.answering import Answering
+from syncd.engine import Engine
+from syncd.ledger import Ledger, requests, schema
 from syncd.models import Training
+from syncd.running import Listener, Runner
 from syncd.sending import LOSES_HEADINGS, LOSES_TITLE, WAY
 
 STATED = (("chunkSettingMode", "custom"), ("chunkSize", 600))
@@ -208,3 +213,31 @@ def test_a_ledger_of_schema_1_plans_nothing(world: World) -> None:
     assert {LOSES_TITLE: 3} == older(world).reasons
     plan, _ = world.run(lambda engine: engine.plan())
     assert () == plan.actions
+
+
+def test_the_service_does_so_many_a_minute(world: World) -> None:
+    """Beside a service nothing has to be asked again: it looks when the next ones are due, and ends with the last."""
+    replaced: list[int] = []
+
+    async def nobody(_runner: Runner, _request: requests.Request) -> dict[str, Any]:
+        return {}
+
+    async def body(engine: Engine) -> None:
+        runner = Runner(engine, Listener(), nobody)
+        running = asyncio.ensure_future(runner.run())
+        runner.look()
+        await asyncio.sleep(20)
+        answer = await Answering(reload=dict).act(runner, "retry", {"outdated": True, "per_minute": 1})  # type: ignore[arg-type]
+        assert 3 == answer["count"]
+        for _ in range(4):
+            await asyncio.sleep(55)
+            left = engine.ledger.conn.execute("select count(*) from revisions where resend_at is not null").fetchone()
+            replaced.append(3 - left[0])
+            await asyncio.sleep(5)
+        runner.stop()
+        await running
+
+    world.run(body)
+    assert [1, 2, 3, 3] == replaced
+    assert outdated.Older() == older(world)
+    no_gap(world)
