@@ -43,6 +43,7 @@ from syncd.scan import KnownTree, ScanResult, complete, restat, scan
 from syncd.settle import remainder, second_look, unsettled
 
 STILL_BEING_WRITTEN = "the file is still being written"
+_AT_ONCE = 250  # files that are written down in one go
 STILL_WRITTEN = 60.0  # seconds that a one-shot pass waits for a file that is still being written (pinned)
 _DEVICE_KNOWN = 0.8  # a changed device is accepted when so many of the known files are there (rule 19)
 
@@ -292,7 +293,7 @@ class Observer:
         now = self._now()
         row = remote.source(conn, name)
         vanished = tree.paths_of(conn, name, missing)
-        known: dict[str, LedgerEntry] = entries.by_path(conn, name, [s.key.path for s in snapshots] + vanished)
+        known = await self._known(state, [s.key.path for s in snapshots] + vanished)
         known.update(entries.restless(conn, name))
         trouble = result.root is not RootState.OK or bool(vanished) or bool(result.unreadable)
         window = now - state.config.delete.window
@@ -312,6 +313,19 @@ class Observer:
             released=frozenset(RevisionId(r) for r in released),
             emptied_released=emptied,
         )
+
+    async def _known(self, state: SourceState, paths: list[str]) -> dict[str, LedgerEntry]:
+        """What the ledger knows of these paths; of very many in a thread."""
+        name = state.config.name
+        if len(paths) <= _AT_ONCE:
+            return entries.by_path(self._ledger.conn, name, paths)
+
+        def read() -> dict[str, LedgerEntry]:
+            with closing(self._ledger.reader()) as conn:
+                return entries.by_path(conn, name, paths)
+
+        known: dict[str, LedgerEntry] = await self._at(state, read)
+        return known
 
     def _sums(self, name: str, window: float, trouble: bool, vanished: bool) -> _Sums:
         """What the firewall counts; in a thread, since it takes seconds where there are 100 000 documents."""
@@ -341,9 +355,12 @@ class Observer:
     ) -> None:
         name = state.config.name
         now = self._now()
-        seen = []
+        seen: list[tuple[FileSnapshot, bool]] = []
         finished: list[LedgerEntry] = []
-        for snapshot in view.seen:
+        for number, snapshot in enumerate(view.seen, 1):
+            if number % _AT_ONCE == 0:  # a first look may have seen 100 000 files
+                await self._note(name, seen, now)
+                seen.clear()
             entry = view.entries.get(snapshot.key.path)
             at_rest = decide(snapshot, entry, view.policy, now) is None
             seen.append((snapshot, at_rest))
@@ -351,7 +368,7 @@ class Observer:
                 finished.append(entry)
         handed = [] if partial else self._handed_over(name, result)
         forgotten = [] if partial else forgettable(view, now)
-        if partial and not seen and not written:
+        if partial and not view.seen and not written:
             return
 
         def write(db: Any) -> None:
@@ -371,6 +388,16 @@ class Observer:
                 remote.scanned(db, name, result.resolved, result.device, now)
                 if not view.vanished:
                     remote.set_scope(db, name, self._scope(state))
+
+        await self._ledger.commit("observed", write, durable=False)
+
+    async def _note(self, name: str, seen: list[tuple[FileSnapshot, bool]], now: float) -> None:
+        """Write down a part of what was seen; the loop goes on between the parts."""
+        part = list(seen)
+
+        def write(db: Any) -> None:
+            remote.ensure_source(db, name)
+            tree.observe(db, part, now)
 
         await self._ledger.commit("observed", write, durable=False)
 

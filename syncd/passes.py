@@ -35,6 +35,7 @@ from syncd.timekeeping import Timekeeper
 log = get_logger(__name__)
 
 _MOST_ROUNDS = 200
+_MANY = 1000  # files with work; a plan for more is made beside the event loop
 _FRESH = 50  # so few saved files go before everybody else's queue
 
 
@@ -169,7 +170,7 @@ class Pass:
                     )
                     if round_ == 0:
                         self._name_skipped(name, observations[name])
-            plan = self._plan(observations)
+            plan = await self._plan(observations)
             if self.stopping.is_set():
                 break
             if not self._work(plan):
@@ -220,13 +221,14 @@ class Pass:
 
     # ------------------------------------------------------------ the plan, and what of it is ours to do
 
-    def _plan(self, observations: dict[str, Observation]) -> Plan:
+    async def _plan(self, observations: dict[str, Observation]) -> Plan:
         adopting = self.state.adopting
         views = [
             replace(o.view, unresolved=self._unresolved(name, o), adopting=name in adopting)
             for name, o in observations.items()
         ]
-        plan = make(views, self._tools.now())
+        many = sum(len(view.seen) for view in views) > _MANY
+        plan = await self._tools.run(make, views, self._tools.now()) if many else make(views, self._tools.now())
         snapshots = {
             DocumentKey(name, path): snapshot
             for name, o in observations.items()

@@ -18,8 +18,9 @@ from laws import converged
 from service_world import Service, ServiceWorld
 from texts import text
 
+from syncd import observe
 from syncd.disk import PER_SOURCE, Disk
-from syncd.ledger import entries, records
+from syncd.ledger import entries, records, tree
 from syncd.verify import verify
 
 _TOUCHES = ("lstat", "stat", "scandir", "open", "readlink", "listdir", "access")
@@ -213,3 +214,28 @@ def test_sums_over_a_large_ledger_are_made_beside_the_loop(world: ServiceWorld) 
         for module, name in zip((entries, records, records), heavy, strict=True):
             setattr(module, name, kept[name])
     assert set(asked) == {f"{name} beside it" for name in heavy}
+
+
+def test_a_first_look_at_very_many_files_is_written_down_in_parts(world: ServiceWorld) -> None:
+    """Thousands of new files are no single transaction on the loop, and every one of them is served in the end."""
+    for number in range(12):
+        world.write(f"d{number:03d}.md", text(f"d{number}"))
+    sizes: list[int] = []
+    kept = tree.observe
+
+    def watched(conn: Any, seen: Any, now: float) -> None:
+        sizes.append(len(seen))
+        kept(conn, seen, now)
+
+    async def script(service: Service) -> None:
+        await service.rest(900)
+
+    at_once, observe._AT_ONCE = observe._AT_ONCE, 5
+    tree.observe = watched  # type: ignore[assignment]
+    try:
+        world.serve(script)
+    finally:
+        tree.observe, observe._AT_ONCE = kept, at_once
+    assert at_once <= 1000
+    assert sizes[:3] == [4, 5, 3]
+    assert set(world.states().values()) == {"verified"}
