@@ -165,6 +165,8 @@ class Uploading:
                 if not await self._is_to_blame(revision, collection_id, dataset_id, error):
                     pause = next(pauses, None)
                     others = tools.training.others_wait(collection_id, dataset_id)
+                    if error.code == Problem.TRAINING_TIMEOUT:  # a task whose worker died is taken up again when asked
+                        await tools.client.retry_training(dataset_id, collection_id)
                     if error.code == Problem.TRAINING_TIMEOUT or pause is None or not others:
                         raise _untrained(error, tools.suspects.others(collection_id, dataset_id)) from error
                     await tools.unless_stopped(asyncio.sleep(pause), key)  # the others may show whose fault it is

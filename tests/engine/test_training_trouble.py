@@ -117,6 +117,20 @@ def test_a_one_shot_run_says_that_nobody_is_blamed(world: ServiceWorld) -> None:
     converged(world)
 
 
+def test_a_lone_training_that_stands_still_is_begun_again(world: ServiceWorld) -> None:
+    """What nobody works on any more is asked for again after the time-out, and is verified in the end."""
+    world.fastgpt["training_timeout"] = 600.0
+    world.emulator.faults.add("train_stuck", times=1)
+
+    async def script(service: Service) -> None:
+        await service.rest()
+        service.save("lone.md", text("lone"))
+        await service.until(lambda: world.states().get("lone.md") == "verified", every=5.0, limit=2000.0)
+
+    world.serve(script)
+    assert quarantined(world) == []
+
+
 def test_nothing_fails_for_ever() -> None:
     """One document that alone fails again and again for a whole day is to blame, however quiet the dataset is."""
     suspects = Suspects()
