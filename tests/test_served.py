@@ -56,6 +56,7 @@ def served() -> list[dict[str, Any]]:
     return [json.loads(line) for line in (SERVED / "served.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
+@cache
 def read(name: str) -> tuple[str | None, str, str]:
     """The text of a served document, why it is weak, and what is named as left behind."""
     fmt = format_of(name)
