@@ -30,6 +30,7 @@ WORDS = 600
 PLAIN_WORDS = 60
 """Distinct words in ASCII that tell the language; they are the same in all readings."""
 
+_STRANGE = 12.0  # what speaks against a language of whose frequent words hardly one is there
 _HOPELESS = 60.0  # when so much speaks against a reading, its words are not looked at
 _WORD = re.compile(r"[^\W\d_]+")
 _MARK = re.compile(r"[^\x00-\x7f\w\u0300-\u036f\u0e00-\u0e7f\u0591-\u05c7\u064b-\u0652]|[µªº\u02b0-\u02ff]")
@@ -378,6 +379,9 @@ def _best_language(script: str, plain: set[str], beyond: Counter[str]) -> tuple[
         for word, count in beyond.items():
             # Little words are frequent, and stand in another place each time; a long one that comes again says no more.
             total += _word(word, profile) * (min(count, 4) if len(word) < 4 else 1)
+        known = len(profile.words & plain) + sum(word in profile.words for word in beyond)
+        if script == "latin" and len(plain) + len(beyond) >= 12 and known * 8 < len(plain) + len(beyond):
+            total -= _STRANGE  # it spells like this language, but it is another one that is not known here
         if total > best:
             best, name = total, profile.language.name
     return (best, name) if name else (-6.0 * len(beyond), "")

@@ -25,7 +25,7 @@ _KINDS = (
         "alphabetic",
         "koi8-r koi8-u cp866 cp850 cp437 cp852 cp855 cp857 cp737 cp775 cp862 cp720 cp1125 cp861 cp865 cp869",
     ),
-    ("alphabetic", "mac-roman mac-latin2 mac-cyrillic mac-greek mac-turkish cp037 cp500"),
+    ("alphabetic", "mac-roman mac-latin2 mac-cyrillic mac-turkish cp037 cp500"),
 )
 ENCODINGS = {codecs.lookup(name).name: (kind,) for kind, names in _KINDS for name in names.split()}
 """Encodings that are tried, the most usual first, and what each can hold."""

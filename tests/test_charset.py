@@ -77,6 +77,15 @@ def test_the_whole_file_is_judged() -> None:
     assert "80癈" in error.message
 
 
+def test_a_language_that_is_not_known_here() -> None:
+    """Friulian spells like Latvian in Windows-1257; its words are none, so it is refused and not garbled."""
+    for text in (
+        "Modalitât\nChescj dâts par motîfs di ordenament\nMarche temporâl\nLenghis sudanichis centrâls\nErôr\n",
+        "Erôr tal sierâ il file di bloc\nModalitât normâl, dâts par motîfs di ordenament\nMarche temporâl no sta\n",
+    ):
+        refusal(text.encode("cp1252"))
+
+
 def test_lone_characters_that_people_write() -> None:
     """Chinese between figures and letters is Chinese: years, units, "A和B"."""
     for text in ("2024年5月3日", "我们有A和B两个", "3月 5日\n第3章\n", "长5米 宽3米", "15㎡的房间"):
