@@ -279,6 +279,10 @@ class Ledger:
         if self.patience is not None and waited >= self.patience:
             self._free()
             return False
+        if isinstance(error, LedgerDisk):
+            # The write-ahead log may be what fills the disk: written into the file it takes no room any more.
+            with contextlib.suppress(LedgerWaits, LedgerError):
+                self.conn.execute("pragma wal_checkpoint(truncate)").fetchone()
         self._flushing = loop.call_later(min(max(waited, _FIRST_PAUSE), _LONGEST_PAUSE), self._flush)
         return True
 

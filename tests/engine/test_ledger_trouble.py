@@ -378,3 +378,25 @@ def test_a_backup_to_nowhere_is_not_a_damaged_ledger(ledger: Ledger, tmp_path: P
     assert (75, "there is no folder" in caught.value.message) == (caught.value.exit_code, True)
     assert isinstance(caught.value, BusyError)
     assert "damaged" not in caught.value.message
+
+
+def test_the_log_makes_room_itself(ledger: Ledger) -> None:
+    """When the disk is full the write-ahead log is written into the ledger, for it may be what fills the disk."""
+    log = ledger.path.with_name("ledger.db-wal")
+
+    async def main() -> object:
+        before = log.stat().st_size
+        commit = asyncio.ensure_future(ledger.commit("m", put("k", 50_000)))
+        await asyncio.sleep(5.0)
+        lengths.append((before, log.stat().st_size))
+        make_room(ledger)
+        return await commit
+
+    lengths: list[tuple[int, int]] = []
+    ledger.serve()
+    for number in range(50):
+        ledger.set_meta(f"note-{number}", "x" * 1000)
+    fill(ledger)
+    assert 1 == virtual_loop.run(main())
+    ((before, after),) = lengths
+    assert before > 100_000 > after
