@@ -449,7 +449,7 @@ class Daemon:
         """
         loop = asyncio.get_running_loop()
         if self._counting is None and loop.time() >= self._count_at and not self.ended:
-            self._counting = asyncio.ensure_future(self._counted())
+            self._counting = begin(self._counted())
 
     async def _counted(self) -> None:
         loop = asyncio.get_running_loop()

@@ -110,7 +110,7 @@ class Gate:
         self._reported = (kind_of(trouble), trouble.message)
         if self._waiter is None or self._waiter.done():
             self._trouble = trouble
-            self._waiter = asyncio.get_running_loop().create_task(self._reopen(trouble))
+            self._waiter = begin(self._reopen(trouble))
 
     async def _reopen(self, trouble: ServerError) -> None:
         loop = asyncio.get_running_loop()
