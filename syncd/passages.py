@@ -22,7 +22,12 @@ _PREFIX = re.compile(r"^\s*(?:(?:>|[-*+]|\d{1,3}[.)、]|#{1,6}|\[[ xX]\])\s+|>)*
 _LINK = re.compile(r"!?\[([^\]\n]*)\](?:\([^)\n]*\)|\[[^\]\n]*\])")
 _TAG = re.compile(r"</?[A-Za-z][^<>\n]{0,300}>|<!--.*?-->|\{#[^}\n]*\}")
 _CODE_SPAN = re.compile(r"(`[^`\n]+`)")
-_DROPPED = re.compile(r"\S*https?\S*", re.IGNORECASE)
+# What FastGPT does not keep as it stands: runs that its full text drops (retrieval.md R11), and the two words that its
+# splitter and its Markdown reader use for themselves (textSplitter.ts, markdown.ts).
+_DROPPED = re.compile(r"\S*https?\S*|SPLIT_HERE_SPLIT_HERE|CODE_BLOCK_LINE_MARKER", re.IGNORECASE)
+_MAY_DROP = ("HTTP", "SPLIT_HERE_SPLIT_HERE", "CODE_BLOCK_LINE_MARKER")
+_PICTURE = re.compile(r"data:[\w.+/-]*;base64,[A-Za-z0-9+/=\s]{40,}")  # FastGPT stores it elsewhere
+_NUMBER = re.compile(r"\W*\d{0,4}\W*")  # all that is left of a list of links
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://\S+|www\.\S+")
 _DRESS = re.compile(r"\*\*|__|[*`|~]+|\\(?=[!-/:-@\[-`{-~])")
 _SENTENCE = re.compile(r"[^。！？!?；;.\n]+(?:[.](?!\s|$)[^。！？!?；;.\n]*)*[。！？!?；;.\n]*[”’\"')）」』]*\s*")
@@ -43,6 +48,8 @@ class Passage(NamedTuple):
 
 def passages_of(text: str, count: int) -> list[Passage]:
     """Return the candidate passages; of a large text those of a window in each part."""
+    if ";base64," in text:
+        text = _PICTURE.sub(" ", text)
     front = _FRONT.match(text, 0, min(len(text), 70_000))
     begin = front.end() if front and _WORD.search(text, front.end()) else 0
     found: list[Passage] = []
@@ -115,7 +122,8 @@ def _lines(text: str, lo: int, hi: int) -> Iterator[tuple[str, int, bool]]:
     """
     at = lo
     for line in text[lo:hi].split("\n"):
-        if "http" not in line and "HTTP" not in line.upper():
+        upper = line.upper()
+        if not any(word in upper for word in _MAY_DROP):
             yield line, at, False
         else:
             begin = 0
@@ -124,7 +132,7 @@ def _lines(text: str, lo: int, hi: int) -> Iterator[tuple[str, int, bool]]:
                 if part.rfind("[") > part.rfind("]") or part.rfind("<") > part.rfind(">"):
                     part = part[: max(part.rfind("["), part.rfind("<"))]
                 if part.strip() or not begin:
-                    yield part, at + begin, begin > 0
+                    yield "" if _NUMBER.fullmatch(part) else part, at + begin, begin > 0
                 begin = len(line) if run is None else run.end()
         at += len(line) + 1
 
@@ -132,11 +140,12 @@ def _lines(text: str, lo: int, hi: int) -> Iterator[tuple[str, int, bool]]:
 def _word(text: str) -> re.Match[str] | None:
     """Where the first word stands that full text knows, or else any word."""
     begin = 0
-    for run in _DROPPED.finditer(text):
-        if word := _WORD.search(text, begin, run.start()):
-            return word
-        begin = run.end()
-    return _WORD.search(text, begin) or _WORD.search(text)
+    for run in [*_DROPPED.finditer(text), None]:
+        for word in _WORD.finditer(text, begin, len(text) if run is None else run.start()):
+            if run is None or not word[0].isdigit():  # the number of a link in a list tells nothing
+                return word
+        begin = 0 if run is None else run.end()
+    return next((word for word in _WORD.finditer(text) if not word[0].isdigit()), None) or _WORD.search(text)
 
 
 def _rank(bare: str) -> int:

@@ -296,3 +296,26 @@ def test_both_indexes_must_have_answered(seen: list[tuple[str, set[str]]], expec
     """The absent one of the two score types is asked for once, never twice (rule 9)."""
     results = [ProbeResult(PROBE, mode, Verdict.FOUND, score_types=frozenset(types)) for mode, types in seen]
     assert needs_more(results) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "never"),
+    [
+        ("The lamp is trimmed daily.\n\n![](data:image/png;base64," + "QUJD" * 4000 + ")\n\nThe bell rings.\n", "QUJD"),
+        ("1. Oil with SPLIT_HERE_SPLIT_HERE in the north pump is changed.\n" * 9, "SPLIT_HERE"),
+        ("Lines of code say CODE_BLOCK_LINE_MARKER where the east gate is opened.\n", "CODE_BLOCK"),
+    ],
+)
+def test_what_fastgpt_keeps_elsewhere_is_no_passage(text: str, never: str) -> None:
+    """Pictures inside the text and the marks of FastGPT's own splitter are not stored as they stand."""
+    chosen = choose(text, 4)
+
+    assert chosen
+    assert [] == [probe.text for probe in chosen if never in probe.text]
+
+
+def test_a_list_of_links_is_asked_for_by_a_link() -> None:
+    """The numbers of a list tell nothing; where there is nothing but links, one of them is the passage."""
+    text = "".join(f"{n}. https://example.com/pump/{n}\n" for n in range(1, 30))
+
+    assert ["https://example.com/pump/1"] == [probe.text.split()[0] for probe in choose(text, 2)]
