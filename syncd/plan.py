@@ -99,10 +99,16 @@ def _plan_source(view: SourceView, now: float) -> Plan:
     seen, gone, moves = _sides(view)
     actions += moves
     moved = {path for move in moves for path in (move.key.path, move.origin.path)}
+    works = list(view.unresolved)
     for snapshot in view.seen:
-        if snapshot.key.path not in moved:
-            take(decide(snapshot, view.entries.get(snapshot.key.path), view.policy, now))
-    opens = succession.Opens.of([*view.unresolved, *(_put_off(view, item) for item in waiting)])
+        path = snapshot.key.path
+        if path not in moved:
+            known = view.entries.get(path)
+            step = decide(snapshot, known, view.policy, now)
+            take(step)
+            if isinstance(step, Waiting):
+                works.append(succession.Open(path, f"{path} waits for another try", snapshot.sha256, is_new(known)))
+    opens = succession.Opens.of(works)
     for path, entry in view.entries.items():
         if path not in seen and path not in moved:
             take(decide_vanished(entry, now))
@@ -172,13 +178,6 @@ def _judge(view: SourceView, gone: Iterable[LedgerEntry], now: float) -> firewal
     )
 
 
-def _put_off(view: SourceView, waiting: Waiting) -> succession.Open:
-    path = waiting.key.path
-    entry = view.entries.get(path)
-    sha256 = next((snapshot.sha256 for snapshot in view.seen if snapshot.key.path == path), "")
-    return succession.Open(path, f"{path} waits for another try", sha256, is_new(entry))
-
-
 def is_new(entry: LedgerEntry | None) -> bool:
     """Whether nothing was ever verified under a path, so that its file may be another one that has moved."""
     if entry is None:
@@ -205,7 +204,9 @@ def _retire_vanished(
         return Retire(key, "the file is gone", revision=candidate, grace=grace, vanished=False)
     assert serving is not None  # noqa: S101 - one of the two is there
     wait = opens.wait(serving.content.sha256)
-    if wait is not None and (left := succession.left(wait, entry.missing_since, now)) > 0:
+    left = succession.left(wait, entry.missing_since, now)
+    if left > 0:
+        assert wait is not None  # noqa: S101 - nothing is left of no wait
         return Waiting(key, f"its file is gone; it waits, since {wait.why}", due=now + left)
     return Retire(
         key,

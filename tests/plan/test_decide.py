@@ -30,6 +30,7 @@ LATER = {"next_try_at": NOW + 1, "last_error": "why"}
 TOO_LARGE = file(problem=Problem.TOO_LARGE)
 UNREADABLE = file(problem=Problem.UNREADABLE)
 BACK = "the file came back"
+OLDER = "it was sent in an older way"
 SUCCESSOR = RevisionId("s")
 
 A, B = file("A"), file("B")
@@ -148,6 +149,18 @@ TABLE = [
         A,
         entry(serving=serving(reprove=True, path="old/a.md")),
         "prove s: its proof leaned on a document that is gone",
+    ),
+    # -- a person wants it sent in today's way
+    ("to be sent anew, and its time has come", A, entry(serving=serving(resend_at=NOW)), f"upload A: {OLDER}"),
+    ("to be sent anew, not yet", A, entry(serving=serving(resend_at=NOW + 0.001)), "nothing"),
+    ("to be sent anew, failing", A, entry(serving=serving(resend_at=NOW), **LATER), "wait until 1001"),
+    ("to be sent anew, but edited", B, entry(serving=serving(resend_at=NOW)), "upload B: content changed"),
+    ("to be sent anew, but given up", A, entry(serving=serving(resend_at=NOW), quarantine=given_up()), "nothing"),
+    (
+        "to be sent anew before its proof and its place",
+        A,
+        entry(serving=serving(resend_at=NOW, reprove=True, path="old/a.md")),
+        f"upload A: {OLDER}",
     ),
     # -- a flip lost its new version on the server
     (
@@ -393,6 +406,8 @@ RECOVERED = [
     ("a quarantine of other content is over", A, entry(serving=serving(), quarantine=given_up("B")), True),
     ("so is the back-off of other content", A, entry(serving=serving(), next_try_at=1.0), True),
     ("and its count of failures", A, entry(serving=serving(), attempts=1), True),
+    ("and its count of setbacks", A, entry(serving=serving(), setbacks=1), True),
+    ("failures and setbacks add up", A, entry(serving=serving(), attempts=1, setbacks=1), True),
     ("there was no failure", A, entry(serving=serving()), False),
     ("its own move was given up", A, entry(serving=serving(), quarantine=given_up("A"), attempts=1), False),
     ("something else serves", B, entry(serving=serving(), quarantine=given_up("C")), False),

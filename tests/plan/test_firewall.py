@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 
 import pytest
 from plan_questions import answer, ids, question, some, vanished
 
-from syncd.firewall import PERCENT_FROM, judge
+from syncd.firewall import PERCENT_FROM, judge, name_of
 from syncd.models import DeletePolicy, HoldReason, RootState
 
 POLICIES = {
@@ -200,3 +201,47 @@ def test_more_released_never_means_less_allowed() -> None:
 def test_the_percentage_is_asked_from_five_deletions_on() -> None:
     """The number is pinned."""
     assert PERCENT_FROM == 5
+
+
+NAMES = [
+    ("docs", HoldReason.LIMIT, ("r1", "r2")),
+    ("other", HoldReason.LIMIT, ("r1", "r2")),
+    ("docs", HoldReason.SCOPE, ("r1", "r2")),
+    ("docs", HoldReason.LIMIT, ("r1",)),
+    ("docs", HoldReason.LIMIT, ("r1r2",)),
+    ("docs", HoldReason.LIMIT, ()),
+]
+
+
+def test_the_id_of_a_hold_stands_for_exactly_these_deletions() -> None:
+    """Source, reason and every deletion make the id, in whatever order they come, and whatever text they are."""
+    made = [name_of(source, reason, names) for source, reason, names in NAMES]
+    assert len(set(made)) == len(NAMES)
+    assert {len(name) for name in made} == {8}
+    assert name_of("docs", HoldReason.LIMIT, ("r2", "r1")) == made[0]
+    assert len(name_of("docs", HoldReason.LIMIT, ("\udcff",))) == 8
+
+
+def test_the_id_of_a_hold_is_pinned() -> None:
+    """What one version of syncd showed, the next one must find again: the way in which an id is made never changes."""
+    expected = hashlib.sha256(b"docs\0limit\0r1\0r2").hexdigest()[:8]
+    assert name_of("docs", HoldReason.LIMIT, ("r1", "r2")) == expected
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "held"),
+    [
+        ({"root": RootState.MISSING}, HoldReason.MISSING, ["a", "b", "c"]),
+        ({"root": RootState.EMPTY}, HoldReason.EMPTY, ["a", "b", "c"]),
+        ({"root": RootState.DEVICE}, HoldReason.DEVICE, ["a", "b", "c"]),
+        ({"scope_changed": True}, HoldReason.SCOPE, ["b", "c"]),
+        ({"policy": DeletePolicy(max_count=1)}, HoldReason.LIMIT, ["b", "c"]),
+    ],
+)
+def test_a_hold_carries_its_id_and_its_revisions(state: dict[str, object], reason: HoldReason, held: list[str]) -> None:
+    """A hold names the revisions that a release of its id lets go: those of its paths, and no others."""
+    hold = judge(question(vanished=vanished("c", "a", "b"), released=ids("a"), **state)).hold
+    assert hold is not None
+    assert sorted(hold.revisions) == held
+    assert tuple(f"{name}.md" for name in hold.revisions) == hold.paths
+    assert hold.id == name_of("docs", reason, held)
