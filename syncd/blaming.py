@@ -220,7 +220,7 @@ class Blame:
             self.tools.witness.rest(key)
             self.put_off(key, error)
             return
-        message = f"{error.message}{'; ' + error.hint if error.hint else ''}"
+        message = f"{error.message.removesuffix('.')}; {error.hint}" if error.hint else error.message
         await self.tools.ledger.commit(
             "quarantined",
             lambda db: moves.quarantine(db, fresh.document_id, content, error.code, message, self.tools.now()),

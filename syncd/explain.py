@@ -125,8 +125,8 @@ DOCUMENT_CODES = _table(
     (
         Problem.PARSE_FAILED,
         "the server could not read it",
-        "FastGPT could not take any text out of the file: a scanned PDF, or one whose fonts have no character map.",
-        "Open the file: is it damaged, encrypted or only pictures? Mend it; a changed file is tried by itself.",
+        "FastGPT could not read the file: it is damaged, encrypted, or not what its name says.",
+        "Open the file and save it anew, without a password; a changed file is tried by itself.",
     ),
     (
         Problem.TRAINING_FAILED,
@@ -162,16 +162,17 @@ DOCUMENT_CODES = _table(
     (
         Problem.EMPTY,
         "empty",
-        "There is no text in the file, so nothing could ever be found.",
-        "Write something into it, or leave it out with `exclude`. A changed file is tried by itself.",
+        "There is no text in the file, or none that can be taken out of it: pages that are pictures (a scan), a PDF "
+        "whose fonts have no character map. So nothing could ever be found.",
+        "Write something into it, have a scan's text recognised, export the PDF anew, or leave it out with `exclude`. "
+        "A changed file is tried by itself.",
     ),
     (
         Problem.UNREADABLE,
         "cannot be read",
-        "The file could not be opened or read, or it cannot be told which encoding its text is in; the message says "
-        "which of the two.",
-        "Not opened: give syncd's user the right to read it, " + _RETRY + "; an encoding: save the file as UTF-8, "
-        "a changed file is tried by itself.",
+        "The file could not be opened, is not what its name says, or it cannot be told which encoding its text is in; "
+        "the message says which.",
+        "Do what the message says; a changed file is tried by itself, " + _RETRY + " after anything else.",
     ),
     (
         Problem.NAME_COLLISION,
@@ -276,11 +277,41 @@ RUN_CODES = _table(
     ("error", "error", "Something failed; the message says what.", "The hint of the message says what to do."),
 )
 
+WORDS = _table(
+    ("found", "verdict", "The document is among the hits of a search test for one of its own passages.", "Nothing."),
+    ("shared", "verdict", "The hit with exactly this text is an identical document's.", "Nothing; see duplicate."),
+    ("duplicate", "remark", "Search merges equal text, so another document with the same text answers for this one.",
+     "Keep one of the two, if that was not meant."),
+    ("outranked", "verdict", "Not among the hits as people search, but full-text search finds it.",
+     "Nothing; `syncd history PATH` shows who comes first."),
+    ("missing", "verdict", "Asked again for 30 seconds and in every mode, and never found.",
+     "`syncd history PATH` shows what was found instead."),
+    ("passage", "finding", "One of its passages is not found, while another one is: it is proven all the same.",
+     "`syncd history PATH` shows which, and what was found instead."),
+    ("weak", "proof", "The proof rests on less than the whole text; it says why.",
+     "Nothing, unless the reason can be mended."),
+    ("orphan", "finding", "A collection of this deployment on the server whose file is not here.",
+     "Bring the file back, or `syncd adopt --take`."),
+    ("skipped", "remark", "A file of a format that nobody reads, no document.", "`syncd ls --skipped` names them."),
+    ("waiting", "state", "There is work left for it that cannot be done now; the reason stands beside it.", "Wait."),
+    ("uploading", "state", "It is being sent, or it is looked for whether it arrived.", "Wait."),
+    ("indexing", "state", "FastGPT trains it, hidden.", "Wait."),
+    ("proving", "state", "It is shown, and searched for.", "Wait."),
+    ("verified", "state", "On the server, compared with the file, and found by search.", "Nothing."),
+    ("quarantined", "state", "Given up until content, settings or a person change that; the version before serves on.",
+     "`syncd explain` with its code."),
+    ("held", "state", "Its file is gone; the firewall keeps the document.", "`syncd status` shows hold and remedy."),
+    ("retired", "state", "Hidden from search; deleted after the grace time.",
+     "Bring the file back, or `syncd rollback PATH`, to have it again."),
+    ("deleted", "state", "Gone from the server; one row remembers it.", "Nothing."),
+)  # fmt: skip
+
 TABLES = {
     "Exit codes": EXIT_CODES,
     "Errors of documents": DOCUMENT_CODES,
     "Reasons of holds": HOLD_REASONS,
     "Errors of a run": RUN_CODES,
+    "Words of reports": WORDS,
 }
 
 

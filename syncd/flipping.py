@@ -34,7 +34,8 @@ _LAST_ONE = frozenset({ADOPTED, ALONE})  # may be the only version anybody can s
 def reproved(db: Connection, key: DocumentKey, revision: Revision, proof: Proof, now: float) -> None:
     """Keep a proof of what serves, and what a person should know of it; inside a write transaction."""
     moves.reproved(db, revision, proof, now)
-    records.note_proof(db, key, revision.collection_id, proof.failure or proof.finding, now)
+    message = proof.failure or proof.finding
+    records.note_proof(db, key, revision.collection_id, message, now, passed=proof.passed)
 
 
 @dataclass(slots=True)
@@ -77,7 +78,7 @@ class Flipping:
 
         def verify(db: Connection) -> None:
             moves.verify(db, revision, proof, tools.now(), source.config.delete.grace)
-            records.note_proof(db, action.key, revision.collection_id, proof.finding, tools.now())
+            records.note_proof(db, action.key, revision.collection_id, proof.finding, tools.now(), passed=True)
 
         await tools.ledger.commit("verified", verify)
         tools.progress.proof(action.key, proof)
@@ -191,7 +192,8 @@ class Flipping:
 
         def keep(db: Connection) -> None:
             moves.unfound(db, revision, reason, now)
-            records.note_proof(db, key, revision.collection_id, f"it stays visible, although {reason}", now)
+            message = f"it stays visible, although {reason}"
+            records.note_proof(db, key, revision.collection_id, message, now, passed=False)
 
         await tools.ledger.commit("unfound", keep)
         tools.progress.count("quarantined", key, f"{Problem.SEARCH_MISSING.value}: {reason}")

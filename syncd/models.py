@@ -338,9 +338,11 @@ class Orphan:
     @property
     def sentence(self) -> str:
         """What a person is told."""
-        found = "search finds it" if self.visible else "it is hidden"
+        found = "search finds it" if self.visible else "it is hidden from search"
         if not self.takeable:
             return f'made for the source "{self.source}", which is not in this configuration; {found}'
+        if not self.visible:
+            return f"its file is not here; {found} already; `syncd adopt --take` has it deleted after the grace"
         return f"its file is not here; {found}; `syncd sync --stateless` retires it under the firewall"
 
 

@@ -143,7 +143,8 @@ def complete(
 
 
 def _unreadable(snapshot: FileSnapshot, error: OSError) -> FileSnapshot:
-    return replace(snapshot, problem=Problem.UNREADABLE, message=f"the file cannot be read: {reason(error)}")
+    remedy = "; give syncd's user the right to read it" if error.errno in (errno.EACCES, errno.EPERM) else ""
+    return replace(snapshot, problem=Problem.UNREADABLE, message=f"the file cannot be read: {reason(error)}{remedy}")
 
 
 def restat(root: str, snapshot: FileSnapshot) -> FileSnapshot | None:

@@ -202,7 +202,9 @@ class Tools:
             raise Gone("the file vanished") from error
         except OSError as error:
             raise Permanent(
-                Problem.UNREADABLE, f"the file cannot be read: {error.strerror}", hint="check its rights"
+                Problem.UNREADABLE,
+                f"the file cannot be read: {error.strerror}",
+                hint="give syncd's user the right to read it",
             ) from error
         return outgoing
 

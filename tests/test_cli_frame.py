@@ -182,6 +182,16 @@ def test_every_error_of_a_run_is_explained() -> None:
     assert {kind.code for kind in kinds} - set(explain.RUN_CODES) == set()
 
 
+def test_every_word_of_a_report_is_explained() -> None:
+    """Whoever reads a state, a verdict or a label in what syncd prints can ask what it means."""
+    from syncd.models import Verdict
+    from syncd.standing import STATES
+
+    labels = {"orphan", "duplicate", "outranked", "skipped", "weak", "passage", "unproven"}
+    known = {str(code) for table in explain.TABLES.values() for code in table}
+    assert {*STATES, *(verdict.value for verdict in Verdict), *labels} - known == set()
+
+
 def test_explain_answers_for_each_code(tmp_path: Path) -> None:
     """All codes in one table, one of them alone, and the same for programs."""
     site = Site(tmp_path)

@@ -42,7 +42,7 @@ def explain(ctx: click.Context, code: str | None) -> None:
                 title=kind,
             )
             for kind, table in TABLES.items()
-            if kind != "Errors of a run"
+            if kind not in ("Errors of a run", "Words of reports")
         )
         everything = [_data(kind, e) for kind, table in TABLES.items() for e in table.values()]
         globals_of(ctx).show(Report("explain", {"codes": everything}, tables))

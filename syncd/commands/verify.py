@@ -65,6 +65,7 @@ def verify(
         given.show_json(report.document)
     elif format_ == "github":
         given.out(verdicts.github(rows, worse, _files(config, rows)))
+        given.note("\n".join(_summary(rows, metrics)))
     else:
         given.show(report)
     return code
@@ -140,7 +141,7 @@ def _report(
     rows: list[dict[str, Any]], problems: list[str], metrics: dict[str, Any], code: int, worse: list[str]
 ) -> Report:
     from syncd.report import Column, Finding, Level, Lines, Report, Table
-    from syncd.report.human import count, shorten
+    from syncd.report.human import shorten
 
     several = len({row["source"] for row in rows}) > 1
     failed = [row for row in rows if row["verdict"] != "found"]
@@ -163,14 +164,20 @@ def _report(
             for row in failed
         ),
     )
-    documents = len({(row["source"], row["path"]) for row in rows})
-    said = f"{count(len(rows), 'question')} to {count(documents, 'document')}, {len(rows) - len(failed)} found"
     parts: list[Any] = [table]
     parts += [Finding(Level.WARNING, "question", problem) for problem in problems]
     parts += [Finding(Level.ERROR, "worse", line) for line in worse]
-    parts.append(Lines((said, *_figures(metrics))))
+    parts.append(Lines(tuple(_summary(rows, metrics))))
     data = {"results": rows, "metrics": metrics, "problems": problems, "worse": worse, "exit_code": code}
     return Report("verify", data, tuple(parts))
+
+
+def _summary(rows: list[dict[str, Any]], metrics: dict[str, Any]) -> list[str]:
+    from syncd.report.human import count
+
+    documents = len({(row["source"], row["path"]) for row in rows})
+    found = sum(row["verdict"] == "found" for row in rows)
+    return [f"{count(len(rows), 'question')} to {count(documents, 'document')}, {found} found", *_figures(metrics)]
 
 
 def _figures(metrics: dict[str, Any]) -> list[str]:

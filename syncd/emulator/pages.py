@@ -24,7 +24,7 @@ class _Line:
 def pdf_text(content: bytes) -> str:
     """The text of all pages. A line end is written only behind the end of a sentence."""
     from pypdf import PdfReader  # costs 0.2 s to import; most emulators never see a PDF
-    from pypdf.errors import FileNotDecryptedError, PyPdfError, WrongPasswordError
+    from pypdf.errors import DependencyError, FileNotDecryptedError, PyPdfError, WrongPasswordError
 
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)
     try:
@@ -35,6 +35,8 @@ def pdf_text(content: bytes) -> str:
         pages = list(reader.pages)
     except (FileNotDecryptedError, WrongPasswordError):
         raise ValueError("No password given") from None
+    except DependencyError:
+        raise ValueError("encrypted with AES: this emulator cannot read it, FastGPT can") from None
     except (PyPdfError, OSError, KeyError, TypeError, AttributeError) as error:
         raise ValueError("Invalid PDF structure.") from error
     return "".join(_page(page) for page in pages)

@@ -164,15 +164,27 @@ def add_finding(
     )
 
 
-def note_proof(conn: sqlite3.Connection, key: DocumentKey, collection_id: str | None, message: str, now: float) -> None:
-    """Keep what a proof gives a person to know; without a message what was said of the document before is over."""
+def note_proof(
+    conn: sqlite3.Connection, key: DocumentKey, collection_id: str | None, message: str, now: float, *, passed: bool
+) -> None:
+    """Keep what a proof gives a person to know; without a message what was said of the document before is over.
+
+    Args:
+        conn: inside a write transaction.
+        key: the document.
+        collection_id: the version that was asked for.
+        message: what is to be known, or "".
+        now: seconds since the epoch.
+        passed: the document is proven all the same; what is to be known is a remark on the quality of search.
+    """
+    kind = "passage" if passed else "unproven"
     conn.execute(
-        "update findings set resolved_at = ? where kind = 'unproven' and source = ? and path = ?"
-        " and resolved_at is null and message != ?",
-        (now, key.source, key.path, message),
+        "update findings set resolved_at = ? where kind in ('unproven', 'passage') and source = ? and path = ?"
+        " and resolved_at is null and (message != ? or kind != ?)",
+        (now, key.source, key.path, message, kind),
     )
     if message:
-        add_finding(conn, "unproven", key.source, key.path, collection_id, message, now)
+        add_finding(conn, kind, key.source, key.path, collection_id, message, now)
 
 
 def store_orphans(conn: sqlite3.Connection, sources: Sequence[str], orphans: Iterable[Orphan], now: float) -> None:

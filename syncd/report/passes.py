@@ -174,7 +174,7 @@ def _parts(
             )
             for row in failed
         ],
-        "syncd ls",
+        "syncd ls --state quarantined",
     )
     parts += _some(
         [

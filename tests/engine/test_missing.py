@@ -105,9 +105,9 @@ def test_a_finding_ends_with_the_next_good_proof(world: World) -> None:
     world.sync()
     key = DocumentKey("docs", "one.md")
     with closing(Ledger(world.ledger_path)) as ledger, ledger.transaction("test") as db:
-        records.note_proof(db, key, "c", "one passage is not found", 1.0)
-        records.note_proof(db, key, "c", "one passage is not found", 2.0)
-        records.note_proof(db, DocumentKey("docs", "two.md"), "c", "one passage is not found", 2.0)
+        records.note_proof(db, key, "c", "one passage is not found", 1.0, passed=True)
+        records.note_proof(db, key, "c", "one passage is not found", 2.0, passed=True)
+        records.note_proof(db, DocumentKey("docs", "two.md"), "c", "one passage is not found", 2.0, passed=True)
     assert 2 == len(rows(world, "select 1 from findings where resolved_at is null"))
     world.write("one.md", text("one", 2))
     world.sync()
@@ -133,3 +133,16 @@ def test_a_stop_does_not_wait_for_the_next_try_of_a_begun_flip(world: World) -> 
     world.sleep(4000)
     assert 0 == world.sync().exit_code
     converged(world)
+
+
+def test_a_remark_on_a_proof_is_no_missing_proof(world: World) -> None:
+    """A document that is proven with a remark is not counted among those that are not proven."""
+    world.write("one.md", text("one"))
+    world.sync()
+    key = DocumentKey("docs", "one.md")
+    kinds = "select kind from findings where resolved_at is null"
+    with closing(Ledger(world.ledger_path)) as ledger, ledger.transaction("test") as db:
+        records.note_proof(db, key, "c", "one of 2 passages is not found", 1.0, passed=True)
+        assert [("passage",)] == [tuple(row) for row in db.execute(kinds)]
+        records.note_proof(db, key, "c", "search does not find it", 2.0, passed=False)
+        assert [("unproven",)] == [tuple(row) for row in db.execute(kinds)]
