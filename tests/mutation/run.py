@@ -25,7 +25,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(HERE)]
 
 from mutants import Mutant, mutants  # noqa: E402 - the path above comes first
 
-TARGETS = ("plan", "policy", "pairing", "firewall", "succession")
+TARGETS = ("plan", "policy", "pairing", "firewall", "succession", "due")
 AT_ONCE = 2
 PATIENCE = 60  # seconds; a mutant that loops for ever is noticed, too
 # The tables that are about a module come first: most of its mutants die there.
@@ -35,6 +35,7 @@ FIRST = {
     "pairing": "test_moves",
     "firewall": "test_firewall",
     "succession": "test_succession",
+    "due": "test_due",
 }
 LAST = ("test_releases", "test_properties", "test_firewall_sources")
 CASES = "150"
