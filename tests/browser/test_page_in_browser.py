@@ -133,8 +133,9 @@ class View:
     def login(self) -> None:
         """Show the token."""
         self.home()
-        self.page.get_by_label("Token").fill(TOKEN)
-        self.page.get_by_role("button", name="Log in").click()
+        control = self.page.get_by_role("region", name="Control")
+        control.get_by_label("Token").fill(TOKEN)
+        control.get_by_role("button", name="Log in").click()
         self.page.get_by_role("button", name="Log out").wait_for()
 
     def press(self, name: str) -> None:
