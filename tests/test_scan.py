@@ -1166,6 +1166,7 @@ def test_complete_says_when_the_file_cannot_be_opened(tree: Path, monkeypatch: p
     result = complete(str(tree), snapshot)
     assert result is not None
     assert (result.problem, result.sha256) == (Problem.UNREADABLE, "")
+    assert (code == errno.EACCES) is ("the right to read it" in result.message)  # a remedy for rights alone
     assert os.strerror(code) in result.message
 
 
