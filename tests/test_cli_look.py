@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import urllib.request
 from contextlib import closing
 from pathlib import Path
 
@@ -71,12 +72,25 @@ def test_plan_formats(tmp_path: Path) -> None:
     assert "exists already" in site.run("plan", "--out", "plan.json", code=2).err
 
 
+def _datasets(site: Site) -> set[str]:
+    """The names of all datasets on the server."""
+    request = urllib.request.Request(  # noqa: S310 - loopback
+        f"{site.base_url}/core/dataset/list",
+        data=b'{"parentId": ""}',
+        headers={"Authorization": f"Bearer {site.key}", "Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+        return {row["name"] for row in json.load(answer)["data"]}
+
+
 def test_plan_without_a_ledger_reads_the_server(tmp_path: Path) -> None:
     """What is on the server is not planned as new, what only the server has is named, and nothing changes there."""
     site = Site(tmp_path)
     site.fill(3)
     assert ["upload"] * 3 == [action["kind"] for action in site.run("plan", "--json", code=0).json["actions"]]
+    assert site.tmp.name not in _datasets(site), "a plan made the dataset"
     site.run("sync", code=0)
+    assert site.tmp.name in _datasets(site)
     site.lose_ledger()
     (site.docs / "otters.md").unlink()
     site.write("walruses.md", "# Walruses\n\nThey have moved to the south since.\n")
