@@ -72,7 +72,7 @@ def headline(facts: Facts) -> Headline:
     also = [_brief(other, facts) for other in others if other.tone != "good"]
     more = [first.more, f"Also: {', '.join(also)}." if also else ""]
     if not facts.running:
-        more.append("No service is running.")
+        more.append("No service is running (`syncd run` starts one).")
     return Headline(first.kind, first.word, " ".join(part for part in more if part), first.tone)
 
 

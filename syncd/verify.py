@@ -24,6 +24,7 @@ from syncd.gate import Gate
 from syncd.ledger import Ledger, entries, moves, records
 from syncd.logs import get_logger
 from syncd.models import DocumentKey, Format, LedgerEntry, Proof, Revision
+from syncd.progress import Progress
 from syncd.prove import Material
 from syncd.searching import LIMIT
 from syncd.together import begin, ended
@@ -91,6 +92,7 @@ async def verify(
     gate: Gate | None = None,
     turn: Callable[[], Awaitable[None]] | None = None,
     heard: Callable[[DocumentKey, Proof], None] = lambda _key, _proof: None,
+    progress: Progress | None = None,
 ) -> VerifyReport:
     """Search again for documents that serve.
 
@@ -103,22 +105,33 @@ async def verify(
         gate: waits for the server; without one its trouble ends the run.
         turn: awaited before each document; a service that is paused lets nobody have one.
         heard: told of each proof that was kept.
+        progress: filled in on the way.
 
     Raises:
         ServerError: the server is in trouble.
     """
     keys = await _chosen(engine, paths or [], everything, sample, source)
     report = VerifyReport(documents=len(keys))
+    shown = progress or Progress()
+    shown.phase = "proving again"
+    shown.documents_total += len(keys)
     for name in dict.fromkeys(key.source for key in keys):
         await _patiently(gate, partial(engine.bind, name))
     limit = asyncio.Semaphore(AT_ONCE)
-    run = _Run(engine, heard)
+
+    def kept(key: DocumentKey, proof: Proof) -> None:
+        shown.proof(key, proof)
+        shown.tell("proven" if proof.passed else "not proven", key, proof.failure)
+        heard(key, proof)
+
+    run = _Run(engine, kept)
 
     async def one(key: DocumentKey) -> None:
         async with limit:
             if turn is not None:
                 await turn()
             report.add(await _patiently(gate, partial(_verify_document, run, key)))
+            shown.documents_done += 1
 
     async with asyncio.TaskGroup() as group:
         for key in keys:

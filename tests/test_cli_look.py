@@ -137,6 +137,8 @@ def test_status(tmp_path: Path) -> None:
     source = site.run("status", "--json", code=0).json["sources"][0]
     assert (source["name"], source["counts"]["verified"], source["counts"]["quarantined"]) == ("docs", 2, 1)
     assert source["watch"] == {"mode": "off", "reason": "no service is running"}
+    shown = site.run("status", code=0).out
+    assert (shown.count("service"), shown.count("(`syncd run` starts one)")) == (1, 1)
     assert source["dataset_id"] and source["last_scan_at"].endswith("Z") and source["holds"] == []
 
     text = (tmp_path / "config.toml").read_text().replace('name = "docs"', 'name = "other"')
@@ -278,7 +280,10 @@ def test_verify(tmp_path: Path) -> None:
     site.fill(1)
     site.run("sync", code=0)
 
-    document = site.run("verify", "--json", code=0).json
+    first = site.run("verify", "--json", code=0)
+    assert "proven       docs/otters.md" in first.err  # whoever waits sees how far it is, as in `sync`
+    assert site.run("-q", "verify", "--json", code=0).err == ""
+    document = first.json
     assert document["schema"] == "syncd.verify/1"
     assert {"source", "path", "question", "kind", "verdict", "rank", "score"} <= set(document["results"][0])
     assert document["results"] == site.run("verify", "docs/otters.md", "--json", code=0).json["results"]

@@ -36,7 +36,7 @@ def test_a_first_and_a_second_pass(tmp_path: Path) -> None:
 
 
 def test_a_quarantined_document_ends_with_3(tmp_path: Path) -> None:
-    """What cannot be taken is named with its reason and what to do; the rest is served."""
+    """What cannot be taken is named with its reason and what to do, at length once; the rest is served."""
     site = Site(tmp_path)
     site.fill(1)
     site.write("nothing.md", "")
@@ -44,6 +44,13 @@ def test_a_quarantined_document_ends_with_3(tmp_path: Path) -> None:
     result = site.run("sync", code=3)
     assert "docs/nothing.md: empty" in result.out
     assert "exit code 3" in result.out
+    site.write("nothing else.md", "")
+    result = site.run("sync", code=3)
+    assert "docs/nothing else.md: empty" in result.out
+    assert "docs/nothing.md" not in result.out  # it was named when it was given up
+    assert "1 document given up before this run (1 empty)" in result.out
+    assert "`syncd ls --state quarantined` names them" in result.out
+    (site.docs / "nothing else.md").unlink()
     again = site.run("sync", "--json", code=3).json
     assert [(row["path"], row["code"], row["state"]) for row in again["documents_failed"]] == [
         ("nothing.md", "empty", "quarantined")

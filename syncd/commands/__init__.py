@@ -46,7 +46,7 @@ TABLE: dict[str, Entry] = {
     "pause": Entry(DECIDE, "service", "Pause the service."),
     "resume": Entry(DECIDE, "service", "Let the service go on."),
     "reload": Entry(DECIDE, "service", "Have the service read its configuration again."),
-    "audit": Entry(SERVE, "later", "Compare the server with the ledger. (not yet)"),
+    "audit": Entry(SERVE, "later", "Compare server and ledger; the service does it, the command: not yet."),
     "adopt": Entry(SERVE, "adopt", "Rebuild a lost ledger from the server's markers."),
     "backup": Entry(SERVE, "backup", "Write a copy of the ledger."),
     "scaffold": Entry(SERVE, "scaffold", "Print files for Docker, Kubernetes, systemd, CI and monitoring."),

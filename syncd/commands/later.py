@@ -10,14 +10,16 @@ from syncd.errors import UsageError
 
 _INSTEAD = {
     "apply": "until then `syncd sync` does what `syncd plan` shows",
-    "audit": "until then `syncd adopt` compares the server's collections with the ledger",
+    "audit": "the service looks at the server at the times of its job `audit` (`syncd status` shows the next one); "
+    "without a service `syncd adopt` compares the server's collections with the ledger",
 }
 
 
 def _later(name: str) -> click.Command:
     def refuse(rest: tuple[str, ...]) -> None:
         raise UsageError(
-            f"`syncd {name}` is not yet part of this version", hint=_INSTEAD.get(name, "`syncd --help` shows what is")
+            f"`syncd {name}` is not yet a command of this version",
+            hint=_INSTEAD.get(name, "`syncd --help` shows what is"),
         )
 
     return Command(

@@ -122,9 +122,7 @@ def _service(service: dict[str, Any]) -> list[Any]:
         return minute(datetime.fromisoformat(text).timestamp())
 
     parts: list[Any] = []
-    if not service["running"]:
-        parts.append(Lines(("no service is running; `syncd run` starts one",)))
-    else:
+    if service["running"]:  # the headline says that none does
         lines = [f"service: {service['process']}, since {when(service['started_at'])}"]
         if service.get("listen"):
             lines[0] += f", {service['listen']}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from syncd.commands import TABLE
-from syncd.commands.base import Command, chosen_sources, globals_of
+from syncd.commands.base import Command, Globals, chosen_sources, globals_of
 
 if TYPE_CHECKING:
     from syncd.config import Config
@@ -51,7 +51,7 @@ def verify(
     config = given.load()
     chosen_sources(config, [source] if source else [])
     before = None if baseline is None else _baseline(baseline)
-    rows, problems, metrics, code = asyncio.run(_verify(config, paths, everything, sample, source))
+    rows, problems, metrics, code = asyncio.run(_verify(given, config, paths, everything, sample, source))
     worse = [] if before is None else golden.worse(before, rows)
     if worse and code < 128:
         code = gravest({code, EXIT_REGRESSED} - {0})
@@ -118,18 +118,37 @@ def _files(config: Config, rows: list[dict[str, Any]]) -> dict[tuple[str, str], 
 
 
 async def _verify(
-    config: Config, paths: tuple[str, ...], everything: bool, sample: str | None, source: str | None
+    given: Globals,
+    config: Config,
+    paths: tuple[str, ...],
+    everything: bool,
+    sample: str | None,
+    source: str | None,
 ) -> tuple[list[dict[str, Any]], list[str], dict[str, Any], int]:
     from syncd import golden, service, verify
     from syncd.commands.reading import by_source, find_document
+    from syncd.commands.sync import display_for
     from syncd.errors import gravest
+    from syncd.live import shown
+    from syncd.progress import Progress
 
-    async with service.engine(config) as engine, service.signals(engine.stop) as caught:
+    progress = Progress()
+    display = display_for(given, progress)
+    async with (
+        service.engine(config, progress) as engine,
+        shown(progress, display),
+        service.signals(engine.stop) as caught,
+    ):
         if paths:
             keys = [find_document(config, engine.ledger, path, source) for path in paths]
-            reports = [await verify.verify(engine, paths=group, source=name) for name, group in by_source(keys).items()]
+            reports = [
+                await verify.verify(engine, paths=group, source=name, progress=progress)
+                for name, group in by_source(keys).items()
+            ]
         else:
-            reports = [await verify.verify(engine, everything=everything, sample=sample, source=source)]
+            reports = [
+                await verify.verify(engine, everything=everything, sample=sample, source=source, progress=progress)
+            ]
         signal = caught()
     rows = [row for report in reports for row in report.results]
     problems = [problem for report in reports for problem in report.problems]

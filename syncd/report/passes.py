@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence, Set
 from typing import TYPE_CHECKING, Any
 
 from syncd.errors import EXIT_BUSY, EXIT_HELD, EXIT_OK, EXIT_PARTIAL, EXIT_UNPROVEN
@@ -21,11 +22,15 @@ MOST = 20  # findings of one kind that people are shown
 
 
 class Remarks:
-    """Collects what search tests remarked on documents that passed: duplicates, and others in front."""
+    """Collects what a report says beside the end state.
+
+    Duplicates and others in front among the documents that passed, skipped files, and who was given up on the way.
+    """
 
     def __init__(self, progress: Progress) -> None:
         self.found: dict[str, dict[DocumentKey, str]] = {"shared": {}, "outranked": {}}
         self.skipped: list[DocumentKey] = []
+        self.given_up: set[DocumentKey] = set()
         self._before = progress.listener
         progress.listener = self._listen
 
@@ -34,6 +39,8 @@ class Remarks:
             self._before(event, key, detail)
         if event == "skipped":
             self.skipped.append(key)
+        elif event == "quarantined":
+            self.given_up.add(key)
         verdict, _, probe = detail.partition(": ")
         if event == "probe" and verdict in self.found:
             self.found[verdict].setdefault(key, probe)
@@ -141,6 +148,33 @@ def report(
     return Report("sync", data, tuple(_parts(outcome, remarks, failed, total, exit_code, stopped)))
 
 
+def _failures(failed: Sequence[dict[str, Any]], given_up: Set[DocumentKey]) -> list[Part]:
+    """What failed in this pass, each with its remedy; what was given up before, as a count: it was named then."""
+    old = [
+        row
+        for row in failed
+        if row["state"] == "quarantined" and DocumentKey(row["source"], row["path"]) not in given_up
+    ]
+    parts = _some(
+        [
+            Finding(
+                Level.ERROR,
+                "quarantined" if row["state"] == "quarantined" else "failing",
+                f"{row['source']}/{row['path']}: {row['code']}: {row['message']}",
+                remedy_for(row["code"], row["path"]),
+            )
+            for row in failed
+            if row not in old
+        ],
+        "syncd ls --state quarantined",
+    )
+    if old:
+        codes = ", ".join(f"{number} {code}" for code, number in Counter(row["code"] for row in old).most_common())
+        message = f"{count(len(old), 'document')} given up before this run ({codes})"
+        parts.append(Finding(Level.ERROR, "quarantined", message, "`syncd ls --state quarantined` names them"))
+    return parts
+
+
 def _places(found: dict[DocumentKey, str]) -> list[dict[str, str]]:
     return [{"source": key.source, "path": key.path, "probe": probe} for key, probe in found.items()]
 
@@ -164,18 +198,7 @@ def _parts(
     ]
     parts += [hold_finding(hold) for hold in outcome.holds]
     parts += orphan_findings(outcome.orphans)
-    parts += _some(
-        [
-            Finding(
-                Level.ERROR,
-                "quarantined" if row["state"] == "quarantined" else "failing",
-                f"{row['source']}/{row['path']}: {row['code']}: {row['message']}",
-                remedy_for(row["code"], row["path"]),
-            )
-            for row in failed
-        ],
-        "syncd ls --state quarantined",
-    )
+    parts += _failures(failed, remarks.given_up)
     parts += _some(
         [
             Finding(Level.WARNING, "not proven", f"{key.source}/{key.path}: {reason}")

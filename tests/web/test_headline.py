@@ -69,7 +69,7 @@ def test_words(facts: Facts, word: str) -> None:
 
 def test_a_service_that_does_not_run_is_named() -> None:
     """Whoever looks while nothing runs is told."""
-    assert "No service is running." in headline(Facts(verified=1, running=False)).line
+    assert "No service is running (`syncd run` starts one)." in headline(Facts(verified=1, running=False)).line
     assert "No service" not in headline(Facts(verified=1)).line
 
 
