@@ -13,6 +13,13 @@ from virtual_loop import run
 from syncd.fastgpt.client import Client
 from syncd.models import Marker, Training
 
+
+def oid(name: str) -> str:
+    """An id as MongoDB makes them, to be recognised by a short name."""
+    return name.encode().hex().ljust(24, "0")
+
+
+C1, D1 = oid("c1"), oid("d1")
 KEY = "fastgpt-verysecretkey"
 BASE = "http://kb.example/sub/api"
 MARKER = Marker("sp", "led", "doc", "rev", "att", "handbook", "人事/请假.md", "ab" * 32, "s1")
@@ -82,7 +89,7 @@ def upload(client: Client, **changes: Any) -> Coroutine[Any, Any, Any]:
 
 
 ROW = {
-    "_id": "c1",
+    "_id": C1,
     "parentId": None,
     "name": "请假.md",
     "type": "file",

@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
-from scripted_server import BASE, KEY, MARKER, Server, call, no, ok, upload
+from scripted_server import BASE, C1, KEY, MARKER, Server, call, no, ok, upload
 
 from syncd import errors
 from syncd.fastgpt.client import Client
@@ -31,14 +31,14 @@ SENT = [
         "POST",
         "/core/dataset/create",
         {"name": "手册", "type": "dataset", "intro": "", "avatar": ""},
-        "id",
+        C1,
     ),
     (
         lambda c: c.create_folder("d", None, "f"),
         "POST",
         "/core/dataset/collection/create",
         {"datasetId": "d", "parentId": None, "name": "f", "type": "folder"},
-        "id",
+        C1,
     ),
     (
         lambda c: c.collections("d", "p", offset=60, page_size=30, folders_only=True),
@@ -145,8 +145,8 @@ def parts(request: httpx.Request) -> list[Any]:
 
 
 def test_upload() -> None:
-    server = Server(ok({"collectionId": "c1", "results": {"insertLen": 0}}))
-    assert call(server, upload) == "c1"
+    server = Server(ok({"collectionId": C1, "results": {"insertLen": 0}}))
+    assert call(server, upload) == C1
     data, file = parts(server.seen[0])
     assert data["content-disposition"] == 'form-data; name="data"'
     assert file["content-disposition"] == 'form-data; name="file"; filename="%E8%AF%B7%E5%81%87.md"'
@@ -189,7 +189,7 @@ def test_upload() -> None:
     ],
 )
 def test_training_options_go_along(options: Any, mode: str | None) -> None:
-    server = Server(ok({"collectionId": "c1"}))
+    server = Server(ok({"collectionId": C1}))
     call(server, lambda c: upload(c, training=Training("qa", options)))
     sent = json.loads(parts(server.seen[0])[0].get_payload())
     assert sent["trainingType"] == "qa"
@@ -200,7 +200,7 @@ def test_training_options_go_along(options: Any, mode: str | None) -> None:
 def test_implied_options_go_along_below_stated_ones() -> None:
     """What nobody stated is sent as well, unless a person says otherwise; the way of sending stands in the marker."""
     implied = (("chunkSplitMode", "paragraph"),)
-    server = Server(*[ok({"collectionId": "c1"})] * 2)
+    server = Server(*[ok({"collectionId": C1})] * 2)
     for options in ((("chunkSize", 512),), (("chunkSplitMode", "size"),)):
         training = Training("chunk", options, implied)
         call(server, lambda c, training=training: upload(c, training=training, marker=replace(MARKER, sent_as=2)))
@@ -211,14 +211,14 @@ def test_implied_options_go_along_below_stated_ones() -> None:
 
 @pytest.mark.parametrize("name", ["", "100%.md", "a%2", "a%zz", 'a".md', "a\\b", "a\r\nb", "请假.md", "a\x7f", "a%"])
 def test_unsafe_file_names_are_never_sent(name: str) -> None:
-    server = Server(ok({"collectionId": "c1"}))
+    server = Server(ok({"collectionId": C1}))
     with pytest.raises(ValueError, match="percent-encoded"):  # a lone % hangs the server (observed fact 2)
         call(server, lambda c: upload(c, filename=name))
     assert server.seen == []
 
 
 def test_boundary_is_never_the_same() -> None:
-    server = Server(lambda _: ok({"collectionId": "c1"}))
+    server = Server(lambda _: ok({"collectionId": C1}))
     call(server, lambda c: asyncio.gather(upload(c), upload(c)))
     first, second = (request.headers["content-type"] for request in server.seen)
     assert first != second
@@ -245,7 +245,7 @@ def reader(*blocks: Any, closed: list[int] | None = None) -> Callable[[], Iterat
 def test_upload_from_a_reader(count: int) -> None:
     closed: list[int] = []
     block = bytes(range(256)) * 4096
-    server = Server(ok({"collectionId": "c1"}))
+    server = Server(ok({"collectionId": C1}))
 
     async def main() -> str:  # real time: threads work beside the loop
         async with server.client() as client:
@@ -253,7 +253,7 @@ def test_upload_from_a_reader(count: int) -> None:
                 client, body=reader(*[block] * count, b"", b"end", closed=closed), size=count * 2**20 + 3
             )
 
-    assert asyncio.run(main()) == "c1"
+    assert asyncio.run(main()) == C1
     assert parts(server.seen[0])[1].get_payload(decode=True) == block * count + b"end"
     assert server.seen[0].headers["content-length"] == str(len(server.seen[0].content))
     assert closed and closed[0] != threading.get_ident()
@@ -289,7 +289,7 @@ def test_failing_reader_never_sends_a_complete_file(body: Any, size: int, kind: 
         async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
             async for part in request.stream:  # type: ignore[union-attr]
                 received.append(part)  # noqa: PERF401  # kept even when the iteration fails
-            return ok({"collectionId": "c1"})
+            return ok({"collectionId": C1})
 
     async def main() -> None:
         async with Client(BASE, KEY, transport=Sink()) as client:
@@ -331,7 +331,7 @@ async def sent_by_pieces(source: Iterator[bytes], size: int, error: Exception | 
                 pieces.append(len(part))
                 if error is not None and len(pieces) == 3:
                     raise error
-            return ok({"collectionId": "c1"})
+            return ok({"collectionId": C1})
 
     async with Client(BASE, KEY, transport=Sink()) as client:
         await upload(client, body=lambda: source, size=size)

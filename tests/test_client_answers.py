@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from scripted_server import MARKER, ROW, Server, call, html, ok, upload
+from scripted_server import C1, D1, MARKER, ROW, Server, call, html, oid, ok, upload
 from virtual_loop import run
 
 from syncd import errors
@@ -22,9 +22,9 @@ from syncd.models import Marker
 def test_dataset() -> None:
     model = {"model": "m3", "name": "M3"}
     may = {"isOwner": False, "hasManagePer": False, "hasWritePer": True, "hasReadPer": True}
-    data = {"_id": "d1", "name": "手册", "type": "dataset", "vectorModel": model, "permission": may, "new": 1}
-    found = call(Server(ok(data)), lambda c: c.dataset("d1"))
-    assert (found.id, found.name, found.type, found.vector_model) == ("d1", "手册", "dataset", "m3")
+    data = {"_id": D1, "name": "手册", "type": "dataset", "vectorModel": model, "permission": may, "new": 1}
+    found = call(Server(ok(data)), lambda c: c.dataset(D1))
+    assert (found.id, found.name, found.type, found.vector_model) == (D1, "手册", "dataset", "m3")
     assert (found.can_write, found.can_manage, found.is_owner) == (True, False, False)
     assert found.raw["new"] == 1
     (listed,) = call(Server(ok([data])), lambda c: c.datasets())
@@ -44,11 +44,11 @@ def test_row() -> None:
 
 
 def test_collection_and_its_marker() -> None:
-    data = {**ROW, "datasetId": "d1", "rawTextLength": 353, "indexAmount": 3, "errorCount": 0, "hashRawText": "7c"}
+    data = {**ROW, "datasetId": D1, "rawTextLength": 353, "indexAmount": 3, "errorCount": 0, "hashRawText": "7c"}
     data["metadata"] = {"relatedImgId": "x", "syncd": {**marker_fields(), "later": [1]}}
-    found = call(Server(ok(data)), lambda c: c.collection("c1"))
+    found = call(Server(ok(data)), lambda c: c.collection(C1))
     assert found.marker == MARKER
-    assert (found.dataset_id, found.raw_text_length, found.index_amount, found.error_count) == ("d1", 353, 3, 0)
+    assert (found.dataset_id, found.raw_text_length, found.index_amount, found.error_count) == (D1, 353, 3, 0)
     assert found.metadata["relatedImgId"] == "x"
 
 
@@ -74,14 +74,14 @@ def marker_fields() -> dict[str, Any]:
     ],
 )
 def test_markers_are_read_leniently(metadata: Any, marker: Marker | None) -> None:
-    data = {**ROW, "metadata": metadata, "dataset": {"_id": "d1"}}
-    found = call(Server(ok(data)), lambda c: c.collection("c1"))
-    assert (found.marker, found.dataset_id) == (marker, "d1")
+    data = {**ROW, "metadata": metadata, "dataset": {"_id": D1}}
+    found = call(Server(ok(data)), lambda c: c.collection(C1))
+    assert (found.marker, found.dataset_id) == (marker, D1)
 
 
 WRONG = [
     (lambda c: c.datasets(), {"list": []}, "datasets", "data"),
-    (lambda c: c.datasets(), [{"_id": "d", "type": "dataset"}], "datasets", "name"),
+    (lambda c: c.datasets(), [{"_id": D1, "type": "dataset"}], "datasets", "name"),
     (lambda c: c.datasets(), [{"name": "d", "type": "dataset"}], "datasets", "_id"),
     (lambda c: c.datasets(), [3], "datasets", "data"),
     (lambda c: c.dataset("d"), [], "dataset", "data"),
@@ -91,7 +91,7 @@ WRONG = [
     (lambda c: c.collections("d", None), {"list": [{**ROW, "forbid": "no"}], "total": 1}, "list", "forbid"),
     (lambda c: c.collections("d", None), {"list": [{**ROW, "dataAmount": True}], "total": 1}, "list", "dataAmount"),
     (lambda c: c.collections("d", None), {"list": [{**ROW, "tags": "x"}], "total": 1}, "list", "tags"),
-    (lambda c: c.collection("c"), ROW, "detail", "datasetId"),
+    (lambda c: c.collection(C1), ROW, "detail", "datasetId"),
     (lambda c: c.collection("c"), None, "detail", "data"),
     (lambda c: c.training("c"), {"trainedCount": 1}, "training", "queuedCounts"),
     (lambda c: c.chunks("c"), {"list": [{"q": "x"}], "total": 1}, "chunks", "_id"),
@@ -181,7 +181,7 @@ def test_training_errors_once_each() -> None:
 
 
 def test_chunks_over_pages() -> None:
-    rows = [{"_id": str(n), "q": f"q{n}", **({"a": f"a{n}"} if n % 2 else {})} for n in range(65)]
+    rows = [{"_id": oid(str(n)), "q": f"q{n}", **({"a": f"a{n}"} if n % 2 else {})} for n in range(65)]
 
     def page(request: httpx.Request) -> httpx.Response:
         body = json.loads(request.content)
@@ -205,14 +205,14 @@ def test_hits() -> None:
         None,
         [{"type": "embedding", "value": None}, "odd"],
     ]
-    rows = [{"collectionId": f"c{n}", "q": "问", "a": "答" if n else "", "score": s} for n, s in enumerate(scores)]
+    rows = [{"collectionId": oid(f"c{n}"), "q": "问", "a": "答" if n else "", "score": s} for n, s in enumerate(scores)]
     found = call(Server(ok({"list": rows, "duration": "0.1s"})), lambda c: c.search_test("d", "x"))
     assert [(hit.rank, hit.collection_id, hit.score) for hit in found] == [
-        (1, "c0", 0.016),
-        (2, "c1", 3.5),
-        (3, "c2", 0.8),
-        (4, "c3", None),
-        (5, "c4", None),
+        (1, oid("c0"), 0.016),
+        (2, oid("c1"), 3.5),
+        (3, oid("c2"), 0.8),
+        (4, oid("c3"), None),
+        (5, oid("c4"), None),
     ]
     assert found[0].score_types == {"embedding", "rrf"}
     assert (found[0].text, found[1].text) == ("问", "问\n答")
@@ -228,7 +228,7 @@ def test_blank_search_is_a_bug() -> None:
 
 
 def listing(names: list[str], total: int | None = None) -> httpx.Response:
-    return ok({"list": [{**ROW, "_id": name} for name in names], "total": len(names) if total is None else total})
+    return ok({"list": [{**ROW, "_id": oid(name)} for name in names], "total": len(names) if total is None else total})
 
 
 def test_walk_goes_by_the_rows_received() -> None:
@@ -239,7 +239,7 @@ def test_walk_goes_by_the_rows_received() -> None:
 
     server = Server(page)
     rows = call(server, lambda c: c.walk_folder("d", "p"))
-    assert [row.id for row in rows] == ids
+    assert [row.id for row in rows] == [oid(name) for name in ids]
     assert [body["offset"] for body in server.bodies()] == [0, 30, 60, 90]
 
 
@@ -247,21 +247,21 @@ def test_walk_is_repeated_while_the_folder_moves() -> None:
     # A row moves to the front between two pages: one is seen twice, one not at all.
     server = Server(listing(["a", "b"], 4), listing(["b", "c"], 4), listing(["d", "a"], 4), listing(["b", "c"], 4))
     rows = call(server, lambda c: c.walk_folder("d", None))
-    assert sorted(row.id for row in rows) == ["a", "b", "c", "d"]
+    assert sorted(row.id for row in rows) == [oid(name) for name in "abcd"]
     # The total changes on the way: a row was deleted.
     server = Server(listing(["a", "b"], 3), listing([], 2), listing(["a", "b"], 2))
-    assert [row.id for row in call(server, lambda c: c.walk_folder("d", None))] == ["a", "b"]
+    assert [row.id for row in call(server, lambda c: c.walk_folder("d", None))] == [oid(name) for name in "ab"]
 
 
 def test_walk_without_luck_gives_all_that_was_seen() -> None:
     passes = itertools.cycle([["a", "b"], ["b"], ["b", "c"], ["c"], ["c", "d"], ["d"]])  # one id twice in each pass
     server = Server(lambda _: listing(next(passes), 3))
-    assert sorted(row.id for row in call(server, lambda c: c.walk_folder("d", None))) == ["a", "b", "c", "d"]
+    assert sorted(row.id for row in call(server, lambda c: c.walk_folder("d", None))) == [oid(name) for name in "abcd"]
 
 
 def test_walk_ends_on_a_server_whose_total_lies() -> None:
     server = Server(lambda r: listing(["a", "b"] if json.loads(r.content)["offset"] == 0 else [], 5))
-    assert [row.id for row in call(server, lambda c: c.walk_folder("d", None))] == ["a", "b"]
+    assert [row.id for row in call(server, lambda c: c.walk_folder("d", None))] == [oid(name) for name in "ab"]
     assert len(server.seen) <= 8
 
 
@@ -279,15 +279,15 @@ def test_servers_before_list_v2() -> None:
             return html(404)
         body = json.loads(request.content)
         start = (body["pageNum"] - 1) * body["pageSize"]
-        rows = [{**ROW, "_id": name} for name in ids[start:][: body["pageSize"]]]
+        rows = [{**ROW, "_id": oid(name)} for name in ids[start:][: body["pageSize"]]]
         return ok({"pageNum": body["pageNum"], "pageSize": body["pageSize"], "data": rows, "total": 70})
 
     server = Server(answer)
     rows = call(server, lambda c: c.walk_folder("d", None))
-    assert [row.id for row in rows] == ids
+    assert [row.id for row in rows] == [oid(name) for name in ids]
     assert [request.url.path[-6:] for request in server.seen] == ["listV2", "n/list", "n/list", "n/list"]
     page = call(Server(answer), lambda c: c.collections("d", None, offset=35))
-    assert [row.id for row in page.rows] == ids[35:60]
+    assert [row.id for row in page.rows] == [oid(name) for name in ids[35:60]]
 
 
 def test_gateway_that_answers_404_for_everything_is_not_an_old_server() -> None:

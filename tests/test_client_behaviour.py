@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from scripted_server import BASE, KEY, Server, call, html, no, ok, upload
+from scripted_server import BASE, C1, D1, KEY, Server, call, html, no, ok, upload
 from virtual_loop import run
 
 from syncd import errors, points
@@ -126,7 +126,7 @@ def test_points_frame_each_request() -> None:
     passed: list[str] = []
     points.install(passed.append)
     try:
-        data = ok({"collectionId": "c1"})
+        data = ok({"collectionId": C1})
         call(Server(data, ok(), ok()), lambda c: asyncio.gather(upload(c), c.update("x"), c.delete("x")), connections=1)
         with pytest.raises(errors.Unavailable):
             call(Server(httpx.ConnectError("refused")), lambda c: c.datasets())
@@ -223,7 +223,7 @@ def test_addresses_that_cannot_be_asked(base: str) -> None:
 
 
 def test_server_text_does_not_break_parsing_when_it_echoes_the_key() -> None:
-    (found,) = call(Server(ok([{"_id": "d", "name": KEY, "type": "dataset"}])), lambda c: c.datasets())
+    (found,) = call(Server(ok([{"_id": D1, "name": KEY, "type": "dataset"}])), lambda c: c.datasets())
     assert found.name == "***"
 
 

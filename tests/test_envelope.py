@@ -19,6 +19,7 @@ from syncd.fastgpt.envelope import (
     decode,
     retry_after,
 )
+from syncd.fastgpt.reading import Misshapen
 from syncd.fastgpt.rules import BY_CODE, BY_STATUS_TEXT, BY_TEXT, Kind
 
 HTML = b"<!DOCTYPE html><html><head><title>404: This page could not be found</title></head><body>x</body></html>"
@@ -275,7 +276,7 @@ OUTSIDE = [
     (to.LIST, 200, {}, b"pong", errors.Incompatible, "/api"),
     (to.LIST, 200, {}, b'{"code":200,"statusText":"","da', errors.Unavailable, ""),
     (to.LIST, 200, {}, b"", errors.Unavailable, ""),
-    (to.LIST, 200, {}, b'{"code":200,"data":"\xff"}', errors.Unavailable, ""),
+    (to.LIST, 200, {}, b'{"code":200,"data":"\xff"}', Misshapen, "between"),
     (to.UPLOAD, 200, {}, b'{"code":200,"statusText":"","data":{"coll', errors.OutcomeUnknown, "looks"),
     (to.CREATE_FOLDER, 200, {}, b"", errors.OutcomeUnknown, "looks"),
 ]

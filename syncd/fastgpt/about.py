@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Literal
 
 from syncd import errors
@@ -11,7 +12,7 @@ from . import endpoints as to
 from . import wire
 from .detect import recognise
 from .models import Dialect, Health
-from .session import Session, query
+from .session import Session, nothing, query
 from .transport import Answer
 
 
@@ -25,9 +26,8 @@ class About(Session):
             ServerError: the server cannot be reached, or is no FastGPT.
         """
         started = time.perf_counter()
-        data = await self._call(to.INIT_DATA)
-        version = data.get("systemVersion") if isinstance(data, dict) else None
-        return Health(time.perf_counter() - started, version if isinstance(version, str) else "")
+        version = await self._call(to.INIT_DATA, None, wire.version)
+        return Health(time.perf_counter() - started, version)
 
     async def detect(self) -> Dialect:
         """Guess the family of versions; never fails, "unknown" is an answer (fastgpt-api.md 7.1)."""
@@ -54,7 +54,7 @@ class About(Session):
         """
         answer = await self._ask(to.CHAT, {"stream": False, "messages": []})
         try:
-            self._data(to.CHAT, answer, None)
+            self._data(to.CHAT, answer, nothing)
         except errors.SyncdError as error:
             if "app key" in error.message.lower():
                 return "global"
@@ -70,7 +70,7 @@ class About(Session):
         """
         answer = await self._ask(to.CREATE_DATASET, {})
         try:
-            self._data(to.CREATE_DATASET, answer, None)
+            self._data(to.CREATE_DATASET, answer, nothing)
         except errors.AccountRefused:
             raise
         except errors.SyncdError:
@@ -93,4 +93,4 @@ class About(Session):
         if app_id is not None:
             body["appId"] = app_id
         answer = await self._ask(to.CHAT, body, key=key)
-        return wire.answer("chat", self._data(to.CHAT, answer, key))
+        return self._data(to.CHAT, answer, partial(wire.answer, "chat"), key)

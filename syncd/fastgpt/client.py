@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from syncd import errors
@@ -19,7 +20,7 @@ from . import multipart, wire
 from .about import About
 from .envelope import RouteMissing
 from .models import KEEP, Collection, CollectionRow, Dataset, Keep, Page, TrainingDetail
-from .session import about, query
+from .session import about, nothing, query
 from .transport import Body
 
 _OLD_PAGE = 30  # rows: the cap of collection/list, and of data/v2/list to this day (observed fact 13)
@@ -34,7 +35,7 @@ class Client(About):
     async def datasets(self, search: str = "") -> list[Dataset]:
         """The datasets at the root that the key may read; with ``search`` those with it in the name, at any depth."""
         body = {"parentId": "", "searchKey": search} if search else {"parentId": ""}
-        return wire.datasets("datasets", await self._call(to.DATASETS, body))
+        return await self._call(to.DATASETS, body, partial(wire.datasets, "datasets"))
 
     async def dataset(self, id: str) -> Dataset:
         """One dataset with the member's rights on it.
@@ -42,7 +43,7 @@ class Client(About):
         Raises:
             RemoteMissing: it does not exist.
         """
-        return wire.dataset("dataset", await self._get(to.DATASET, "id", id), asked=id)
+        return await self._get(to.DATASET, "id", id, partial(wire.dataset, "dataset", asked=id))
 
     async def create_dataset(self, name: str) -> DatasetId:
         """Make a dataset; names are not unique. All four texts are required from 4.14.11 on (fastgpt-api.md 2.1)."""
@@ -71,7 +72,7 @@ class Client(About):
                 "selectFolder": folders_only,
             }
             try:
-                page = wire.page("list", await self._call(to.LIST, body))
+                page = await self._call(to.LIST, body, partial(wire.page, "list"))
             except RouteMissing:
                 pass
             else:
@@ -92,7 +93,7 @@ class Client(About):
             "searchText": "",
             "selectFolder": folders_only,
         }
-        page = wire.page("list", await self._call(to.OLD_LIST, body), "data")
+        page = await self._call(to.OLD_LIST, body, partial(wire.page, "list", field="data"))
         self._old_list = True  # only now: a gateway may answer 404 for everything while FastGPT restarts
         return Page(page.rows[skip:], page.total)
 
@@ -125,7 +126,7 @@ class Client(About):
         Raises:
             RemoteMissing: it does not exist.
         """
-        found, exact = wire.collection("detail", await self._get(to.DETAIL, "id", id))
+        found, exact = await self._get(to.DETAIL, "id", id, partial(wire.collection, "detail", asked=id))
         self._own_queue = self._own_queue or exact
         return found
 
@@ -181,10 +182,11 @@ class Client(About):
             content = around.blocks(body, size, self._threads())
         headers = [*self._headers, (b"content-type", around.content_type)]
         began = asyncio.get_running_loop().time()
+        read = partial(self._identifier, to.UPLOAD, field="collectionId")
         try:
             with about(to.UPLOAD):
                 answer = await self._transport.exchange(to.UPLOAD, headers, content, total, bound=self._upload_timeout)
-            made = CollectionId(self._identifier(to.UPLOAD, self._data(to.UPLOAD, answer), "collectionId"))
+            made = CollectionId(self._data(to.UPLOAD, answer, read))
         except errors.RateLimited as error:
             self.uploads.refused(began, error.retry_after)
             raise
@@ -217,7 +219,7 @@ class Client(About):
             body["forbid"] = forbid
         if tags is not None:
             body["tags"] = list(tags)
-        await self._call(to.UPDATE, body)
+        await self._call(to.UPDATE, body, nothing)
 
     async def delete(self, id: str) -> None:
         """Delete a collection; a folder with all below it.
@@ -225,28 +227,31 @@ class Client(About):
         Raises:
             RemoteMissing: it is gone already.
         """
-        await self._call(to.DELETE, {}, query=query("id", id))
+        await self._call(to.DELETE, {}, nothing, query=query("id", id))
 
     # ------------------------------------------------------------ training and data
 
     async def training(self, id: str) -> TrainingDetail:
         """The tasks and trained rows of a collection, from the primary (observed fact 26)."""
-        return wire.training("training", await self._get(to.TRAINING, "collectionId", id), self._own_queue)
+        return await self._get(to.TRAINING, "collectionId", id, self._read_training)
+
+    def _read_training(self, data: object) -> TrainingDetail:
+        return wire.training("training", data, self._own_queue)
 
     async def training_errors(self, id: str) -> list[str]:
         """What went wrong, in the server's words; up to 4.14 tasks that are still tried again are among them."""
         body = {"collectionId": id, "offset": 0, "pageSize": 10}
-        return wire.error_texts("training_errors", await self._call(to.TRAINING_ERRORS, body))
+        return await self._call(to.TRAINING_ERRORS, body, partial(wire.error_texts, "training_errors"))
 
     async def retry_training(self, dataset_id: str, collection_id: str) -> None:
         """Give failed tasks new tries. 4.15.0 on takes the collection alone, older ones want both (api 2.6)."""
         body = {"collectionId": collection_id} if self._own_queue else _both(dataset_id, collection_id)
         try:
-            await self._call(to.RETRY_TRAINING, body)
+            await self._call(to.RETRY_TRAINING, body, nothing)
         except RouteMissing:
             raise
         except errors.Incompatible:
-            await self._call(to.RETRY_TRAINING, {"collectionId": collection_id})
+            await self._call(to.RETRY_TRAINING, {"collectionId": collection_id}, nothing)
 
     async def chunks(self, collection_id: str) -> list[str]:
         """The texts of all rows of a collection, ``q`` and ``a`` joined by a newline, in the server's order."""
@@ -255,7 +260,7 @@ class Client(About):
         while True:
             # A larger page is cut to 30, and the offset counts only with a page size (observed fact 13).
             body = {"collectionId": collection_id, "offset": received, "pageSize": _OLD_PAGE}
-            rows, total = wire.chunks("chunks", await self._call(to.CHUNKS, body))
+            rows, total = await self._call(to.CHUNKS, body, partial(wire.chunks, "chunks"))
             received += len(rows)
             found.update(rows)
             if not rows or received >= total:
@@ -298,7 +303,7 @@ class Client(About):
         began = asyncio.get_running_loop().time()
         try:
             answer = await self._ask(to.SEARCH, body)
-            found = wire.hits("search", self._data(to.SEARCH, answer))
+            found = self._data(to.SEARCH, answer, partial(wire.hits, "search"))
         except errors.RateLimited as error:
             pause = self.searches.refused(began, error.retry_after)
             lasts = self.searches.refused_for() + max(error.retry_after or 0.0, pause)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, Literal
 
 from .models import Dialect
+from .reading import read
 from .transport import Answer
 
 
@@ -61,7 +61,7 @@ def _name(
 
 def _number(version: str) -> tuple[int, ...] | None:
     parts = version.lstrip("v").split("-")[0].split(".")
-    return tuple(int(part) for part in parts) if all(part.isdecimal() for part in parts) else None
+    return tuple(int(part) for part in parts) if all(part.isdecimal() and len(part) < 9 for part in parts) else None
 
 
 def _object(answer: Answer | None) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def _object(answer: Answer | None) -> dict[str, Any]:
     if answer is None:
         return {}
     try:
-        found = json.loads(answer.body)
+        found = read(answer.body)
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}

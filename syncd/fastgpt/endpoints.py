@@ -17,6 +17,7 @@ class Endpoint:
             repeatable one states an end and is simply sent again; one that is not is looked for.
         upload: its unknown failures are the document's, and it has the long time bound.
         document: FastGPT may refuse it for what this one document is; elsewhere a refusal is the server's trouble.
+        most: bytes of the longest answer that is read, decompressed; rows of text take more than the word "done".
         late_key: it refuses API keys on some versions, where "not authorised" means "not there for a key".
     """
 
@@ -28,14 +29,17 @@ class Endpoint:
     document: bool = False
     changes: bool = False
     late_key: bool = False
+    most: int = 1 << 20
 
 
-DATASETS = Endpoint("datasets", "POST", "/core/dataset/list")
+_ROWS = 16 << 20  # 30 chunks of half a megabyte; a document of MongoDB, which is what a detail is, holds 16 MB
+
+DATASETS = Endpoint("datasets", "POST", "/core/dataset/list", most=_ROWS)
 DATASET = Endpoint("dataset", "GET", "/core/dataset/detail")
 CREATE_DATASET = Endpoint("create_dataset", "POST", "/core/dataset/create", repeatable=False, changes=True)
-LIST = Endpoint("list", "POST", "/core/dataset/collection/listV2")
-OLD_LIST = Endpoint("list", "POST", "/core/dataset/collection/list")
-DETAIL = Endpoint("detail", "GET", "/core/dataset/collection/detail")
+LIST = Endpoint("list", "POST", "/core/dataset/collection/listV2", most=_ROWS)
+OLD_LIST = Endpoint("list", "POST", "/core/dataset/collection/list", most=_ROWS)
+DETAIL = Endpoint("detail", "GET", "/core/dataset/collection/detail", most=_ROWS)
 CREATE_FOLDER = Endpoint(
     "create_folder", "POST", "/core/dataset/collection/create", repeatable=False, document=True, changes=True
 )
@@ -54,8 +58,8 @@ DELETE = Endpoint("delete", "DELETE", "/core/dataset/collection/delete", changes
 TRAINING = Endpoint("training", "GET", "/core/dataset/collection/trainingDetail", late_key=True)
 TRAINING_ERRORS = Endpoint("training_errors", "POST", "/core/dataset/training/getTrainingError", late_key=True)
 RETRY_TRAINING = Endpoint("retry_training", "PUT", "/core/dataset/training/updateTrainingData", late_key=True)
-CHUNKS = Endpoint("chunks", "POST", "/core/dataset/data/v2/list")
-SEARCH = Endpoint("search", "POST", "/core/dataset/searchTest")
+CHUNKS = Endpoint("chunks", "POST", "/core/dataset/data/v2/list", most=_ROWS)
+SEARCH = Endpoint("search", "POST", "/core/dataset/searchTest", most=_ROWS)
 CHAT = Endpoint("chat", "POST", "/v1/chat/completions")
-INIT_DATA = Endpoint("init_data", "GET", "/common/system/getInitData")
-OPEN_API = Endpoint("open_api", "GET", "/apidoc/systemopenapi.json")
+INIT_DATA = Endpoint("init_data", "GET", "/common/system/getInitData", most=_ROWS)
+OPEN_API = Endpoint("open_api", "GET", "/apidoc/systemopenapi.json", most=_ROWS)

@@ -23,10 +23,13 @@ from syncd import errors
 from syncd.models import Problem
 
 from .endpoints import CHAT, Endpoint
+from .reading import Misshapen, Strange, read
 from .refusals import empty_file, refused_before_work
 from .rules import BY_HTTP, OUR_FAULT, TOO_LARGE, Kind, Rule, rule_for
 
 _LONGEST = 400  # characters of the server's own words in a message
+_LONGEST_DATE = 64
+_LOOKED_AT = 4096  # characters of an answer in which these words are looked for
 
 
 class RouteMissing(errors.Incompatible):
@@ -50,6 +53,7 @@ class DatasetMissing(errors.RemoteMissing):
 
 
 _LOOKS = "syncd looks on the server whether it took effect before it goes on."
+_STRANGER = "Look at what stands between syncd and FastGPT, and at fastgpt.base_url; then run `syncd doctor`."
 _ADDRESS = "Check fastgpt.base_url: it must be the address of FastGPT's API and end in /api."
 
 
@@ -81,7 +85,9 @@ def decode(
     """
     ask = _Answer(endpoint, status, headers, secret, now)
     try:
-        found = json.loads(body)
+        found = read(body)
+    except Strange as error:
+        raise ask.doubtful(ask.strange(body, str(error))) from None
     except ValueError:  # UnicodeDecodeError is one
         raise ask.doubtful(ask.not_json(body)) from None
     if endpoint is CHAT and status == 200 and isinstance(found, dict) and "choices" in found and not found.get("error"):
@@ -92,6 +98,15 @@ def decode(
         return found.get("data")
     refusal = ask.refusal(found)
     raise refusal if refused_before_work(endpoint, found) else ask.doubtful(refusal)
+
+
+def misshapen(endpoint: Endpoint, what: str) -> errors.SyncdError:
+    """The error for an answer that cannot be FastGPT's; ``what`` stands after "it"."""
+    return _Answer(endpoint, 200, {}, "", None).doubtful(_misshapen(endpoint, what))
+
+
+def _misshapen(endpoint: Endpoint, what: str) -> Misshapen:
+    return Misshapen(f"The answer to '{endpoint.name}' is not FastGPT's: it {what}.", hint=_STRANGER)
 
 
 def _is_envelope(found: dict[str, Any]) -> bool:
@@ -128,10 +143,10 @@ def _date(text: str | None) -> float | None:
         return None
     for parse in (parsedate_to_datetime, datetime.fromisoformat):
         try:
-            when = parse(text)
-        except ValueError:
+            when = parse(text[:_LONGEST_DATE])
+            return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
+        except (ValueError, OverflowError, TypeError, LookupError):  # email's parser has raised all of them
             continue
-        return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
     return None
 
 
@@ -139,11 +154,17 @@ def clean(text: str, secret: str = "") -> str:
     """One short line without the key and without the markup of an error page."""
     if secret:
         text = text.replace(secret, "***")
-    if text.lstrip().startswith("<"):
+    text = text.lstrip()[:_LOOKED_AT]
+    if text.startswith("<"):
         title = re.search(r"<(?:title|h1)[^>]*>([^<]*)<", text, re.IGNORECASE)
         text = title.group(1) if title else re.sub(r"<[^>]*>", " ", text)
     text = " ".join("".join(c if c.isprintable() else " " for c in text[: 8 * _LONGEST]).split())
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
+def _beginning(body: bytes, secret: str) -> str:
+    """The first words of a body that is no JSON."""
+    return clean(body[: 4 * _LOOKED_AT].decode("utf-8", "replace"), secret)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,9 +239,15 @@ class _Answer:
             return errors.Unavailable(f"FastGPT's model failed: {text}", hint="Check the app's model in FastGPT.")
         return self.outside(clean(json.dumps(found, ensure_ascii=False), self.secret), "JSON that is not FastGPT's")
 
+    def strange(self, body: bytes, what: str) -> errors.SyncdError:
+        """JSON that FastGPT does not write; a status that somebody in between gives says who it was."""
+        if self.status in (200, 500):
+            return _misshapen(self.endpoint, what)
+        return self.outside(_beginning(body, self.secret), "JSON that is not FastGPT's")
+
     def not_json(self, body: bytes) -> errors.SyncdError:
         """A body that no JSON parser takes: an error page, a login page, a plain text or half an answer."""
-        text = clean(body.decode("utf-8", "replace"), self.secret)
+        text = _beginning(body, self.secret)
         start = body.lstrip()[:1]
         if self.status == 200 and start in (b"{", b"[", b""):
             said = f"The answer to '{self.endpoint.name}' broke off after {len(body)} bytes."
@@ -237,7 +264,10 @@ class _Answer:
             return errors.OutcomeUnknown(said.message, hint=_LOOKS, cause=said)
         if isinstance(said, (errors.Unavailable, errors.RateLimited)):
             return said
-        return errors.Unavailable(said.message, hint=said.hint or "syncd tries again by itself.")
+        again = errors.Unavailable(said.message, hint=said.hint or "syncd tries again by itself.")
+        if isinstance(said, Misshapen):
+            again.exit_code = said.exit_code
+        return again
 
     def outside(self, text: str, what: str) -> errors.SyncdError:
         """An answer that FastGPT itself did not give, by its HTTP status."""

@@ -8,9 +8,10 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from urllib.parse import quote, urlsplit
 
 from syncd import __version__, errors
@@ -21,6 +22,8 @@ from .envelope import decode
 from .limiter import Turns
 from .models import Stats
 from .transport import Answer, Headers, Transport
+
+T = TypeVar("T")
 
 UNLIMITED = 1000.0  # search tests a second: the default of the configuration, which limits nothing
 SEARCHES = 32  # search tests at once, however quick the server is
@@ -127,7 +130,7 @@ class Session:
 
     async def _ask(self, endpoint: Endpoint, body: object = None, *, query: str = "", key: str | None = None) -> Answer:
         """Send one JSON request and return the raw answer; ``body`` None sends none."""
-        content = b"" if body is None else json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+        content = b"" if body is None else _written(body)
         headers = self._headers if body is None else self._json_headers
         if key is not None:
             headers = [(b"authorization", b"Bearer " + key.encode("ascii")), *headers[1:]]
@@ -136,8 +139,11 @@ class Session:
                 endpoint, headers, content, len(content), query=query, bound=self._timeout
             )
 
-    def _data(self, endpoint: Endpoint, answer: Answer, key: str | None = None) -> Any:
-        """The data of an answer, or the right error; see ``envelope.decode``."""
+    def _data(self, endpoint: Endpoint, answer: Answer, read: Callable[[Any], T], key: str | None = None) -> T:
+        """What ``read`` makes of an answer's data, or the right error; see ``envelope.decode``.
+
+        An answer is a good one when it could be read: what nobody understands shows nothing of the server's health.
+        """
         body = answer.body if self._secret not in answer.body else answer.body.replace(self._secret, b"***")
         try:
             with about(endpoint):
@@ -149,8 +155,10 @@ class Session:
                     hint="syncd tries again by itself.",
                 ) from error
             raise
+        with about(endpoint):
+            found = read(data)
         self.stats.answered(endpoint.name, asyncio.get_running_loop().time())
-        return data
+        return found
 
     def _renew(self) -> bool:
         """Take the key that its file holds now; whether that is another one."""
@@ -168,14 +176,14 @@ class Session:
         """The proxy that requests go through, without name and password; "" when they go straight."""
         return self._transport.proxy
 
-    async def _call(self, endpoint: Endpoint, body: object = None, *, query: str = "") -> Any:
-        return self._data(endpoint, await self._ask(endpoint, body, query=query))
+    async def _call(self, endpoint: Endpoint, body: object, read: Callable[[Any], T], *, query: str = "") -> T:
+        return self._data(endpoint, await self._ask(endpoint, body, query=query), read)
 
-    async def _get(self, endpoint: Endpoint, name: str, value: str) -> Any:
-        return await self._call(endpoint, query=query(name, value))
+    async def _get(self, endpoint: Endpoint, name: str, value: str, read: Callable[[Any], T]) -> T:
+        return await self._call(endpoint, None, read, query=query(name, value))
 
     async def _made(self, endpoint: Endpoint, body: object) -> str:
-        return self._identifier(endpoint, await self._call(endpoint, body))
+        return await self._call(endpoint, body, partial(self._identifier, endpoint))
 
     @staticmethod
     def _identifier(endpoint: Endpoint, data: object, field: str = "") -> str:
@@ -183,9 +191,12 @@ class Session:
         try:
             return wire.identifier(endpoint.name, data, field)
         except errors.Incompatible as error:
-            unknown = errors.OutcomeUnknown(error.message, hint=error.hint, cause=error)
-            unknown.endpoint = endpoint.name
-            raise unknown from error
+            raise errors.OutcomeUnknown(error.message, hint=error.hint, cause=error) from error
+
+
+def _written(body: object) -> bytes:
+    """A body as it is sent; half a character, which UTF-8 cannot say, goes as JSON's own escape for it."""
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
 
 
 @contextmanager
@@ -196,6 +207,10 @@ def about(endpoint: Endpoint) -> Iterator[None]:
     except (errors.ServerError, errors.OutcomeUnknown) as error:
         error.endpoint = endpoint.name
         raise
+
+
+def nothing(_data: object) -> None:
+    """How an answer is read that says no more than "done"."""
 
 
 def query(name: str, value: str) -> str:

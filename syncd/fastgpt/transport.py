@@ -23,7 +23,7 @@ from syncd import errors, points
 from syncd.lean import without
 
 from .endpoints import Endpoint
-from .envelope import clean
+from .envelope import clean, misshapen
 from .models import Stats
 from .network import name_flaw, proxy_for, resolves_slowly, shown, tls_context, tls_flaw
 
@@ -33,7 +33,7 @@ with without("rich", "pygments"):
 _CONNECT = 10.0  # seconds for name, connection and TLS
 _KEEP_ALIVE = 4.0  # seconds; FastGPT closes idle connections after 5 (observed, section 12)
 _OTHERS_ANSWER = 16384  # bytes that are read of the answer of somebody who is not FastGPT
-_LARGEST = 64 << 20  # bytes of one answer; the largest real one is a page of rows
+_SMALL = 1 << 20  # bytes of an answer that may be held beside any number of others
 
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
 _DROPPED = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
@@ -55,6 +55,10 @@ class Answer:
     headers: Mapping[str, str]
     body: bytes
     seconds: float = 0.0  # from sending to the last byte, by the loop's time; waits for a connection not counted
+
+
+class _TooLong(Exception):
+    """The answer is longer than any that FastGPT gives to what was asked."""
 
 
 class _Blocks(httpx.AsyncByteStream):
@@ -110,6 +114,7 @@ class Transport:
         self._context: ssl.SSLContext | None = None
         self._idle: list[_Connection] = []
         self._free = asyncio.Semaphore(connections)
+        self._large = asyncio.Lock()  # one answer at a time that is not small: memory is what all of them share
         self._urls: dict[str, httpx.URL] = {}
         self.stats = Stats()
 
@@ -159,8 +164,10 @@ class Transport:
                             raise
                         response = await self._send(connection, endpoint, headers, body, size, query, bound)
                     connection.used = self._through is None  # nothing is kept alive in the process
-                    answer = await self._read(response, began)
+                    answer = await self._read(response, began, endpoint.most)
                 fine = True
+            except _TooLong:
+                raise misshapen(endpoint, f"is longer than {endpoint.most >> 20} MiB") from None
             except TimeoutError:
                 raise self._lost(endpoint, f"No answer to '{endpoint.name}' within {bound:g} s{self._via}.") from None
             except httpx.ConnectTimeout as error:
@@ -210,24 +217,34 @@ class Transport:
         self.stats.bytes_sent += size
         return await connection.transport.handle_async_request(request)
 
-    async def _read(self, response: httpx.Response, began: float) -> Answer:
-        """The answer with its whole body."""
+    async def _read(self, response: httpx.Response, began: float, most: int) -> Answer:
+        """The answer with its whole body, of at most so many bytes.
+
+        A large one is read while no other large one is; whoever asked parses it before anything else may run.
+        """
         stream = response.stream
         if not isinstance(stream, httpx.AsyncByteStream):
             raise httpx.DecodingError("the answer cannot be read asynchronously")
         parts: list[bytes] = []
         received = 0
-        try:
-            async for part in stream:
-                parts.append(part)
-                received += len(part)
-                if received > _LARGEST:
-                    raise httpx.DecodingError(f"the answer is longer than {_LARGEST >> 20} MiB")
-        finally:
-            await stream.aclose()
-        self.stats.bytes_received += received
+        async with contextlib.AsyncExitStack() as held:
+            try:
+                async for part in stream:
+                    if received <= _SMALL < received + len(part):
+                        await held.enter_async_context(self._large)
+                    parts.append(part)
+                    received += len(part)
+                    if received > most:
+                        raise _TooLong
+            finally:
+                await stream.aclose()
+                self.stats.bytes_received += received
+            body = b"".join(parts)
+            parts.clear()
+            if response.headers.get("content-encoding", "").strip().lower() in ("gzip", "x-gzip"):
+                body = _unpacked(body, most)
         seconds = asyncio.get_running_loop().time() - began
-        return Answer(response.status_code, response.headers, _unpacked(b"".join(parts), response.headers), seconds)
+        return Answer(response.status_code, response.headers, body, seconds)
 
     def _connect(self) -> _Connection:
         if self._through is not None:
@@ -319,16 +336,17 @@ class Transport:
         return errors.OutcomeUnknown(said, hint="syncd looks on the server whether it took effect before it goes on.")
 
 
-def _unpacked(body: bytes, headers: Mapping[str, str]) -> bytes:
-    if headers.get("content-encoding", "").strip().lower() not in ("gzip", "x-gzip"):
-        return body
+def _unpacked(body: bytes, most: int) -> bytes:
+    """The plain bytes of a gzip body, at most so many: a few bytes may stand for millions."""
     unzip = zlib.decompressobj(16 + zlib.MAX_WBITS)
     try:
-        plain = unzip.decompress(body, _LARGEST)
+        plain = unzip.decompress(body, most + 1)
     except zlib.error as error:
         raise httpx.DecodingError(f"the answer cannot be decompressed: {error}") from None
+    if len(plain) > most:
+        raise _TooLong
     if not unzip.eof:
-        raise httpx.DecodingError("the compressed answer is cut or too long")
+        raise httpx.DecodingError("the compressed answer is cut")
     return plain
 
 

@@ -1,17 +1,18 @@
-"""Pure: the ``data`` of FastGPT's answers → values, or ``Incompatible`` naming endpoint and field.
+"""Pure: the ``data`` of FastGPT's answers → values, or ``Misshapen`` naming endpoint and field.
 
-Unknown fields are ignored; missing optional ones take FastGPT's default.
+Unknown fields are ignored; missing optional ones take FastGPT's default. Ids are MongoDB's: 24 hexadecimal digits.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any, NoReturn, TypeVar
 
-from syncd import errors
 from syncd.models import CollectionId, DatasetId, Hit, Marker
 
 from .models import Collection, CollectionRow, Dataset, Page, TrainingDetail
+from .reading import Misshapen
 
 _T = TypeVar("_T")
 
@@ -19,15 +20,23 @@ _T = TypeVar("_T")
 _SCORE_ORDER = ("reRank", "rrf", "embedding", "fullText")
 
 
+_ID = re.compile(r"[0-9a-f]{24}")
+_LONGEST_NAME = 65_536  # characters of anything but the text of a document; names have 512 bytes (fastgpt-api.md 7.2)
+_LONGEST_VERSION = 64
+_LONGEST_MARK = 16_384  # characters of one field of a marker; a path on Linux has 4 096 bytes
+
+
 def _fail(endpoint: str, field: str, wanted: str, value: object) -> NoReturn:
     found = "missing" if value is None else f"of type {type(value).__name__}"
-    raise errors.Incompatible(
+    if isinstance(value, (str, int)) and not isinstance(value, bool):
+        found = f"of {len(value)} characters" if isinstance(value, str) else str(value)
+    raise Misshapen(
         f"The server's answer to '{endpoint}' has no usable '{field}': expected {wanted}, it is {found}.",
         hint="This version of FastGPT answers in a way syncd does not know: run `syncd doctor`, then upgrade syncd.",
     )
 
 
-_NAMES: dict[type, str] = {
+_NAMES: dict[type, str] = {  # what is expected, in words
     dict: "an object",
     list: "a list",
     str: "a text",
@@ -37,8 +46,10 @@ _NAMES: dict[type, str] = {
 
 
 def _is(value: object, kind: type) -> bool:
-    """``isinstance``, but true and false are no whole numbers."""
-    return isinstance(value, kind) and not (kind is int and isinstance(value, bool))
+    """``isinstance``, but true and false are no whole numbers, all numbers count something, and texts have an end."""
+    if kind is int:
+        return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, kind) and not (isinstance(value, str) and len(value) > _LONGEST_NAME)
 
 
 def _need(endpoint: str, row: dict[str, Any], field: str, kind: type[_T]) -> _T:
@@ -46,6 +57,20 @@ def _need(endpoint: str, row: dict[str, Any], field: str, kind: type[_T]) -> _T:
     if not _is(value, kind):
         _fail(endpoint, field, _NAMES[kind], value)
     return value  # type: ignore[return-value]  # checked just above
+
+
+def _id(endpoint: str, row: dict[str, Any], field: str) -> str:
+    """An id that has to be there."""
+    return _as_id(endpoint, field, row.get(field))
+
+
+def _as_id(endpoint: str, field: str, value: object, asked: str = "") -> str:
+    """An id; that of what was asked for, where something was."""
+    if not isinstance(value, str) or not _ID.fullmatch(value):
+        _fail(endpoint, field, "an id", value)
+    if asked and value != asked.lower():
+        _fail(endpoint, field, "the id that was asked for", value)
+    return value
 
 
 def _may(endpoint: str, row: dict[str, Any], field: str, kind: type[_T], default: _T) -> _T:
@@ -60,7 +85,7 @@ def mapping(endpoint: str, data: object) -> dict[str, Any]:
     """Return the answer's data as an object.
 
     Raises:
-        Incompatible: it is something else.
+        Misshapen: it is something else.
     """
     if not isinstance(data, dict):
         _fail(endpoint, "data", "an object", data)
@@ -78,23 +103,24 @@ def _rows(endpoint: str, value: object, field: str = "data") -> list[dict[str, A
 
 def identifier(endpoint: str, data: object, field: str = "") -> str:
     """The id that a create call gives: the data itself, or its ``field``."""
-    value = mapping(endpoint, data).get(field) if field else data
-    if not isinstance(value, str) or not value:
-        _fail(endpoint, field or "data", "an id", value)
-    return value
+    return _as_id(endpoint, field or "data", mapping(endpoint, data).get(field) if field else data)
 
 
-def dataset(endpoint: str, data: object, asked: str | None = None) -> Dataset:
-    """One dataset; rights that the server leaves out count as not given."""
+def version(data: object) -> str:
+    """The version that a server admits to; "" for most, and for what is no version."""
+    found = data.get("systemVersion") if isinstance(data, dict) else None
+    return found if isinstance(found, str) and len(found) <= _LONGEST_VERSION else ""
+
+
+def dataset(endpoint: str, data: object, asked: str = "") -> Dataset:
+    """One dataset, and the one that was ``asked`` for; rights that the server leaves out count as not given."""
     row = mapping(endpoint, data)
     may = _may(endpoint, row, "permission", dict, {})
     model = row.get("vectorModel")
     if isinstance(model, dict):  # an object from `list` and `detail`, a name from joins (observed, section 1)
         model = model.get("model") or model.get("name")
-    # The id is part of every version's answer; falling back to the one asked for costs nothing.
-    key = _need(endpoint, row, "_id", str) if asked is None else _may(endpoint, row, "_id", str, asked)
     return Dataset(
-        id=DatasetId(key),
+        id=DatasetId(_as_id(endpoint, "_id", row.get("_id"), asked)),
         name=_need(endpoint, row, "name", str),
         type=_need(endpoint, row, "type", str),
         vector_model=model if isinstance(model, str) else "",
@@ -131,8 +157,8 @@ def labels(endpoint: str, value: object) -> tuple[str, ...]:
 def row(endpoint: str, data: dict[str, Any]) -> CollectionRow:
     """One row of a listing (fastgpt-api.md 2.3.1). An absent ``hasError`` means false."""
     return CollectionRow(
-        id=CollectionId(_need(endpoint, data, "_id", str)),
-        parent_id=_maybe(endpoint, data, "parentId", str) or None,
+        id=CollectionId(_id(endpoint, data, "_id")),
+        parent_id=_id(endpoint, data, "parentId") if data.get("parentId") not in (None, "") else None,
         name=_need(endpoint, data, "name", str),
         type=_need(endpoint, data, "type", str),
         forbid=_may(endpoint, data, "forbid", bool, False),
@@ -161,7 +187,7 @@ def marker(metadata: dict[str, Any]) -> Marker | None:
     if not isinstance(found, dict):
         return None
     texts = {
-        name: found[name] if isinstance(found.get(name), str) else ""
+        name: text if isinstance(text := found.get(name), str) and len(text) <= _LONGEST_MARK else ""
         for name in ("space", "ledger", "document", "revision", "attempt", "source", "path", "sha256", "settings")
     }
     if not (texts["space"] and texts["revision"]):
@@ -170,20 +196,19 @@ def marker(metadata: dict[str, Any]) -> Marker | None:
     return Marker(v=version, sent_as=way, **texts)
 
 
-def collection(endpoint: str, data: object) -> tuple[Collection, bool]:
-    """One collection in full, and whether the server is of the kind that counts exactly (4.15.0 on)."""
+def collection(endpoint: str, data: object, asked: str = "") -> tuple[Collection, bool]:
+    """One collection in full, the one that was ``asked`` for, and whether the server counts exactly (4.15.0 on)."""
     body = mapping(endpoint, data)
+    _as_id(endpoint, "_id", body.get("_id"), asked)
     base = row(endpoint, body)
     metadata = _may(endpoint, body, "metadata", dict, {})
     joined = body.get("dataset")
     home = body.get("datasetId") or (joined.get("_id") if isinstance(joined, dict) else None)
     if isinstance(home, dict):  # populated by some old versions
         home = home.get("_id")
-    if not isinstance(home, str):
-        _fail(endpoint, "datasetId", "an id", home)
     found = Collection(
         id=base.id,
-        dataset_id=DatasetId(home),
+        dataset_id=DatasetId(_as_id(endpoint, "datasetId", home)),
         parent_id=base.parent_id,
         name=base.name,
         type=base.type,
@@ -228,18 +253,30 @@ def error_texts(endpoint: str, data: object) -> list[str]:
     return list(dict.fromkeys(text for one in rows if isinstance(text := one.get("errorMsg"), str) and text))
 
 
+def _text(endpoint: str, one: dict[str, Any], field: str) -> str:
+    """A text of a document, however long; "" where there is none."""
+    value = one.get(field)
+    if value is not None and not isinstance(value, str):
+        _fail(endpoint, field, "a text", value)
+    return value or ""
+
+
 def _joined(endpoint: str, one: dict[str, Any]) -> str:
-    question, answer = _may(endpoint, one, "q", str, ""), _may(endpoint, one, "a", str, "")
+    question, answer = _text(endpoint, one, "q"), _text(endpoint, one, "a")
     return f"{question}\n{answer}" if answer else question
+
+
+def _chunk(endpoint: str, one: dict[str, Any]) -> tuple[str, str]:
+    if one.get("q") is None:  # each row has one; without it nobody can say what the server holds
+        _fail(endpoint, "q", "a text", None)
+    return _id(endpoint, one, "_id"), _joined(endpoint, one)
 
 
 def chunks(endpoint: str, data: object) -> tuple[list[tuple[str, str]], int]:
     """One page of a collection's rows as (id, text), and the total. A row's text is its ``q`` and ``a``."""
     body = mapping(endpoint, data)
     rows = _rows(endpoint, body.get("list"), "list")
-    return [(_need(endpoint, one, "_id", str), _joined(endpoint, one)) for one in rows], _need(
-        endpoint, body, "total", int
-    )
+    return [_chunk(endpoint, one) for one in rows], _need(endpoint, body, "total", int)
 
 
 def _scores(value: object) -> Iterable[tuple[str, float]]:
@@ -264,7 +301,7 @@ def hits(endpoint: str, data: object) -> list[Hit]:
     for rank, one in enumerate(rows, 1):
         scores = dict(_scores(one.get("score")))
         best = next((scores[kind] for kind in _SCORE_ORDER if kind in scores), None)
-        owner = CollectionId(_need(endpoint, one, "collectionId", str))
+        owner = CollectionId(_id(endpoint, one, "collectionId"))
         found.append(Hit(owner, _joined(endpoint, one), rank, best, frozenset(scores)))
     return found
 
