@@ -17,6 +17,9 @@ from world import World
 _MEMORY = "/dev/shm"  # noqa: S108 - not a predictable name: the directories in it are made by mkdtemp
 _FAST = _MEMORY if os.access(_MEMORY, os.W_OK) else None
 
+# The tests start some hundreds of processes of syncd; where nothing may be kept, each of them compiles all of it again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 
 @pytest.fixture
 def scratch() -> Iterator[Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from syncd.emulator.answers import ApiError, bad_object_id, thrown
 
@@ -36,6 +37,7 @@ def require_object_id(value: object, model: str) -> str:
     raise bad_object_id(value, model)
 
 
+@lru_cache(maxsize=4096)
 def iso(seconds: float) -> str:
     """A time as JavaScript prints dates."""
     moment = datetime.fromtimestamp(seconds, UTC)

@@ -34,6 +34,7 @@ _FILL = """
 select d.n from datas d cross join collections c on c.n = d.cn
 where d.dataset = ? and (? or c.forbid is null or c.forbid = 0) order by d.n limit 100
 """
+_MORE = "select 1 from datas limit 1 offset ?"  # a row, where there are more than so many
 
 
 @dataclass(slots=True)
@@ -93,11 +94,13 @@ class Ranking:
         hits = []
         for n in numbers:
             row = self._rows[n]
-            held = [(weight, row.seen[word]) for word, weight in weights.items() if word in row.seen]
-            shared = [(weight, 1 + math.log(count)) for weight, count in held]
-            cover = sum(weight for weight, _ in shared) / total
-            cosine = sum(weight * value for weight, value in shared) / (norm * row.norm)
-            hits.append(Hit(n, 0.1 + 0.85 * cover * (0.6 + 0.4 * min(1.0, cosine))))
+            seen, cover, product = row.seen, 0.0, 0.0
+            for word, weight in weights.items():
+                if word in seen:
+                    cover += weight
+                    product += weight * (1 + math.log(seen[word]))
+            cosine = product / (norm * row.norm)
+            hits.append(Hit(n, 0.1 + 0.85 * (cover / total) * (0.6 + 0.4 * min(1.0, cosine))))
         hits.sort(key=lambda hit: (-hit.value, hit.n))
         return hits[:limit]
 
@@ -129,7 +132,7 @@ class Ranking:
         try:
             for best in (limit * 2, -1):  # the rest is only asked for where hidden rows and other datasets crowd
                 found = self._store.all(_FIND, query, best, dataset, hidden, limit)
-                if len(found) == limit:
+                if len(found) == limit or not self._store.all(_MORE, best):
                     break
         except sqlite3.OperationalError:  # a word FTS5 cannot read finds nothing
             return []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import sqlite3
+from functools import lru_cache
 from typing import Any
 
 from syncd.emulator.answers import ApiError, missing_params, thrown
@@ -18,6 +19,7 @@ from syncd.emulator.search_faults import Lies
 _PUNCTUATION = re.compile(r"[\W_]+")
 _MAX_TOKENS = 20_000
 _DEFAULT_TOKENS = 5000
+_REMEMBERED = 4096  # texts; each search answers with up to a hundred rows, and they are the same ones again and again
 
 
 def search_test(call: Call) -> dict[str, Any]:
@@ -123,7 +125,7 @@ def _answers(
     answered: list[dict[str, Any]] = []
     for hit in merged:
         row = rows[hit.n]
-        key = _PUNCTUATION.sub("", row["q"] + row["a"])
+        key = _signs_of(row["q"] + row["a"])
         if key in seen:
             continue
         seen.add(key)
@@ -150,6 +152,13 @@ def _answer(row: sqlite3.Row, scores: list[dict[str, Any]]) -> dict[str, Any]:
     return shape | {"sourceName": row["source_name"], "score": scores, "tokens": tokens_of(row["q"] + row["a"])}
 
 
+@lru_cache(maxsize=_REMEMBERED)
+def _signs_of(text: str) -> str:
+    """What is compared where equal rows are merged."""
+    return _PUNCTUATION.sub("", text)
+
+
+@lru_cache(maxsize=_REMEMBERED)
 def tokens_of(text: str) -> int:
     """About what a tokenizer counts: one for a CJK character, a third for others."""
     narrow = len(text.encode("ascii", "ignore"))

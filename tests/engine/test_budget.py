@@ -23,12 +23,12 @@ def world(scratch: Path) -> ServiceWorld:
 def test_a_limit_on_search_stops_no_uploads(world: ServiceWorld) -> None:
     """While the server refuses every search test for an hour, all documents go up; then all are proven."""
     world.emulator.faults.add("rate_limit", match="searchTest", times=-1, retry_after=86400)
-    for number in range(200):
+    for number in range(80):
         world.write(f"d{number:03d}.md", text(f"d{number}"))
 
     async def script(service: Service) -> None:
         began = world.now()
-        await service.until(lambda: len(world.requests("localFile")) == 200, every=1.0, limit=3600)
+        await service.until(lambda: len(world.requests("localFile")) == 80, every=1.0, limit=3600)
         assert world.now() - began < 600
         asked = len(world.requests("searchTest"))
         await asyncio.sleep(3600)
@@ -38,7 +38,7 @@ def test_a_limit_on_search_stops_no_uploads(world: ServiceWorld) -> None:
         await service.rest(600)
 
     world.serve(script)
-    assert world.states() == {f"d{number:03d}.md": "verified" for number in range(200)}
+    assert world.states() == {f"d{number:03d}.md": "verified" for number in range(80)}
 
 
 def test_a_one_shot_run_gives_up_on_a_limit_that_lasts(tmp_path: Path) -> None:
@@ -58,8 +58,8 @@ def test_a_one_shot_run_gives_up_on_a_limit_that_lasts(tmp_path: Path) -> None:
 
 
 def test_a_save_goes_before_a_long_first_sync(world: ServiceWorld) -> None:
-    """A file saved while hundreds wait for their first upload is searchable before most of them, new or queued."""
-    for number in range(400):
+    """A file saved while many wait for their first upload is searchable before most of them, new or queued."""
+    for number in range(160):
         world.write(f"d{number:03d}.md", text(f"d{number}"))
     world.emulator.faults.add("slow", match="localFile", seconds=5.0, times=-1)
     world.fastgpt["uploads"] = 4
@@ -67,18 +67,18 @@ def test_a_save_goes_before_a_long_first_sync(world: ServiceWorld) -> None:
 
     async def script(service: Service) -> None:
         await service.until(lambda: len(world.requests("localFile")) >= 8, limit=3600)
-        service.save("d390.md", text("d390", 2))  # one of those that wait
+        service.save("d150.md", text("d150", 2))  # one of those that wait
         service.save("new.md", text("new"))
-        for path, version in (("d390.md", 2), ("new.md", 1)):
+        for path, version in (("d150.md", 2), ("new.md", 1)):
             await service.serves(path, text(path[:-3], version) if version > 1 else text("new"))
             order.append(path)
-        assert len(world.requests("localFile")) < 120
+        assert len(world.requests("localFile")) < 60
         await service.rest(3600)
 
     world.source = replace(world.source, settle=1.0)
     world.serve(script)
-    assert order == ["d390.md", "new.md"]
-    assert len(world.requests("localFile")) == 401  # what was taken over is not sent by the queue as well
+    assert order == ["d150.md", "new.md"]
+    assert len(world.requests("localFile")) == 161  # what was taken over is not sent by the queue as well
 
 
 def test_a_file_saved_every_few_seconds_is_sent_ever_less_and_newest_first(world: ServiceWorld) -> None:
@@ -107,7 +107,7 @@ def test_a_file_saved_every_few_seconds_is_sent_ever_less_and_newest_first(world
 
 def test_a_server_that_gets_slow_gets_less_at_once(world: ServiceWorld) -> None:
     """Uploads at once are learnt: many while answers are quick, fewer when each one takes longer."""
-    for number in range(300):
+    for number in range(150):
         world.write(f"d{number:03d}.md", text(f"d{number}"))
     world.emulator.faults.add("slow", match="localFile", seconds=0.5, times=-1)
     sizes: list[int] = []
@@ -118,7 +118,7 @@ def test_a_server_that_gets_slow_gets_less_at_once(world: ServiceWorld) -> None:
         sizes.append(window.size)
         world.emulator.faults.clear()
         world.emulator.faults.add("slow", match="localFile", seconds=8.0, times=-1)
-        for number in range(100):
+        for number in range(60):
             service.save(f"d{number:03d}.md", text(f"d{number}", 2))
         await service.rest(3600)
         sizes.append(window.size)
