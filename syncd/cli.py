@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn, cast
 
 import click
 
-from syncd import __version__, unicode_mode
+from syncd import __version__, outlet, unicode_mode
 from syncd.commands import TABLE
 from syncd.commands.base import Globals, as_usage_error, global_options, globals_of
 from syncd.errors import EXIT_BUG, EXIT_OK, EXIT_USAGE, ConfigError, SyncdError, gravest
@@ -89,12 +88,23 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     """The entry point of the ``syncd`` script."""
     if argv is None:
         unicode_mode.enter()
-    sys.exit(run(argv))
+    outlet.install()
+    code = run(argv)
+    _tell_loss()
+    sys.exit(code)
+
+
+def _tell_loss() -> None:
+    """Say on the one stream that the other one is not complete; the exit code speaks of the work alone."""
+    for stream, name, other in ((sys.stdout, "output", sys.stderr), (sys.stderr, "error", sys.stderr)):
+        loss = outlet.take_loss(stream)
+        if loss is not None and loss.reason:
+            other.write(f"warning: standard {name} took no more ({loss.reason}): {loss.lines} of its lines are lost\n")
 
 
 def run(argv: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code; nothing escapes but ``SystemExit`` of shell completion."""
-    for stream in (sys.stdout, sys.stderr):
+    for stream in filter(None, (sys.stdout, sys.stderr)):
         # A name on disk need not be Unicode, and a stream need not take Unicode; neither may end the program.
         reconfigure: Any = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
@@ -106,10 +116,6 @@ def run(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         given.err("interrupted\n")
         return _INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output is gone before we were; nothing is left to say, or to whom.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_OK
 
 
 def _guarded(args: list[str], given: Globals) -> int:
@@ -128,7 +134,7 @@ def _guarded(args: list[str], given: Globals) -> int:
         return _report(error, given)
     except BaseExceptionGroup as group:
         return _report_group(group, given)
-    except (KeyboardInterrupt, BrokenPipeError):
+    except KeyboardInterrupt:
         raise
     except Exception as error:
         return _report_bug(error, given)

@@ -6,6 +6,7 @@ configuration is read only for the address, and only when the environment does n
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import sys
@@ -41,10 +42,17 @@ def ask(listen: str, path: str = "/livez") -> tuple[int, str]:
         return UNREACHABLE, f"nobody answers on {listen}: {error}"
     head, _, body = answer.partition(b"\r\n\r\n")
     said = (body.strip() or head).decode("utf-8", "replace").partition("\n")[0].strip()[:_LONGEST_LINE]
-    text = said if said.isprintable() else ascii(said)[1:-1]
+    text = _harmless(said if said.isprintable() else ascii(said)[1:-1])
     words = head.split(b" ", 2)
     well = words[0].startswith(b"HTTP/") and words[1:2] == [b"200"]
     return (OK if well else UNWELL), text or "an empty answer"
+
+
+def _harmless(text: str) -> str:
+    """No order to a CI system, whoever answers there (`harmless.py`, which would cost more to load)."""
+    if text.startswith(("::", "section_", "travis_")):
+        text = f"\\x{ord(text[0]):02x}{text[1:]}"
+    return text.replace("##", "\\x23#")
 
 
 def _asked(host: str, port: int, path: str) -> bytes:
@@ -121,7 +129,9 @@ def main(arguments: Sequence[str]) -> int:
     code, text = ask(configured(), path)
     if code in (UNREACHABLE, NOTHING_TO_ASK) and (listen := running()) is not None:
         code, text = ask(listen, path)
-    sys.stdout.write(text + "\n")
+    # Full, or closed from the start: the exit code is the answer. Python's own stream would fail at the end once more.
+    with contextlib.suppress(OSError):
+        os.write(1, (text + "\n").encode("utf-8", "backslashreplace"))
     return code
 
 

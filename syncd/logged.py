@@ -61,5 +61,6 @@ EVENTS: Mapping[str, str] = {
     "notice.sent": "a message went to the webhook",
     "notice.failed": "it could not be delivered",
     "ping.failed": "the dead-man address could not be reached",
+    "log.lost": "the log took nothing for a while; so many of its lines are lost, nothing else",
     "bug": "a fault in syncd itself, with its traceback",
 }

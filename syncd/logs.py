@@ -8,6 +8,7 @@ when the pipeline is set up, so that importing this module costs nothing.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import os
@@ -15,9 +16,11 @@ import re
 import sys
 import weakref
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from functools import partial
 from typing import Any, TextIO
 from urllib.parse import quote
 
+from syncd.harmless import harmless, in_json
 from syncd.lean import without
 
 MASK = "***"
@@ -26,6 +29,7 @@ ROOT = "syncd"
 _SECRET_NAME = re.compile(r"(?i)(?:api[_-]?key|authorization|token|secret|password|cookie)$")
 _CREDENTIALS = re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{6,}")
 _DEEPEST = 12
+_OF_SEVERAL_LINES = ("exception", "exc_info", "stack")  # tracebacks, by structlog's names
 # Shorter ones are part of ordinary words; replacing them in the finished line could break its JSON.
 _SHORTEST_IN_LINE = 8
 
@@ -57,7 +61,9 @@ def configure(level: int, json: bool | None = None, stream: TextIO | None = None
     terminal = stream.isatty()
     as_json = not terminal if json is None else json
     redact = Redactor(secrets, printable=not as_json)
-    render = _json_renderer(stream) if as_json else _console_renderer(colours=terminal and _colours_wanted())
+    coloured = terminal and _colours_wanted()
+    finish = in_json if as_json else partial(harmless, colours=coloured)
+    render = _json_renderer(stream) if as_json else _console_renderer(colours=coloured)
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
@@ -76,7 +82,7 @@ def configure(level: int, json: bool | None = None, stream: TextIO | None = None
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             # As text, without the local variables of the frames: those are where secrets live.
             structlog.processors.format_exc_info,
-            lambda _logger, _method, event: redact.line(render(redact.values(event))),
+            lambda _logger, _method, event: finish(redact.line(render(redact.values(event)))),
         ],
     )
     _install(_Handler(stream, priorities=as_json and _is_journal(stream)), formatter, level)
@@ -165,7 +171,14 @@ class Redactor:
 
     def values(self, event: MutableMapping[str, Any]) -> dict[str, Any]:
         """Return the values of an event as plain, clean data."""
-        return {self.text(str(key)): self._named(str(key), value, 0) for key, value in event.items()}
+        clean = {self.text(str(key)): self._named(str(key), value, 0) for key, value in event.items()}
+        return {key: self._on_one_line(key, value) for key, value in clean.items()} if self._printable else clean
+
+    def _on_one_line(self, key: str, value: Any) -> Any:
+        """A line break in a name begins no line of the log, which could say anything."""
+        if not isinstance(value, str) or key in _OF_SEVERAL_LINES:
+            return value
+        return value.replace("\n", "\\n")
 
     def line(self, line: str) -> str:
         """Clean a finished line once more: what a renderer put together from parts."""
@@ -234,17 +247,18 @@ class _Handler(logging.StreamHandler[TextIO]):
             encoding = self.stream.encoding or "utf-8"
             self.stream.write(line.encode(encoding, "backslashreplace").decode(encoding))
             self.flush()
-        except RecursionError:
-            raise
         except Exception:
+            # Whatever it is, whoever logs is at work on something else.
             self.handleError(record)
+        else:
+            from syncd import losses
+
+            losses.tell(self.stream)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
         """Say that a record was lost. The standard one prints the arguments, secrets included."""
-        try:
+        with contextlib.suppress(Exception):  # the stream is gone; there is nobody left to tell
             self.stream.write(f"a log record of {record.name} at line {record.lineno} could not be written\n")
-        except (OSError, ValueError):
-            return  # the stream is gone; there is nobody left to tell
 
 
 def _install(handler: _Handler, formatter: logging.Formatter, level: int) -> None:

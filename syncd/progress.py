@@ -7,14 +7,20 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from syncd.logs import get_logger
 from syncd.models import DocumentKey, Proof, Verdict
+
+log = get_logger(__name__)
 
 COUNTS = ("uploaded", "verified", "replaced", "moved", "retired", "deleted", "quarantined", "held", "unchanged")
 
 
 @dataclass(slots=True)
 class Progress:
-    """Running figures of one pass; ``listener`` hears each thing that happens to a document."""
+    """Running figures of one pass; ``listener`` hears each thing that happens to a document.
+
+    To listen is no part of the work: whatever a listener does wrong is logged, and costs no document anything.
+    """
 
     listener: Callable[[str, DocumentKey, str], None] | None = None
     on_proof: Callable[[DocumentKey, Proof], None] | None = None
@@ -49,7 +55,8 @@ class Progress:
     def tell(self, event: str, key: DocumentKey, detail: str = "") -> None:
         """Something happened to a document."""
         if self.listener is not None:
-            self.listener(event, key, detail)
+            with _heard():
+                self.listener(event, key, detail)
 
     def sent(self, size: int) -> None:
         """So many bytes more went to the server."""
@@ -58,7 +65,8 @@ class Progress:
     def scanned(self, source: str, seconds: float, files: int, whole: bool) -> None:
         """A look at the disk ended."""
         if self.on_scan is not None:
-            self.on_scan(source, seconds, files, whole)
+            with _heard():
+                self.on_scan(source, seconds, files, whole)
 
     @contextlib.contextmanager
     def training(self) -> Iterator[None]:
@@ -73,8 +81,17 @@ class Progress:
         """One proof ended."""
         self.proofs_done += 1
         if self.on_proof is not None:
-            self.on_proof(key, proof)
+            with _heard():
+                self.on_proof(key, proof)
         for result in proof.results:
             self.verdicts[result.verdict.value] += 1
             if result.verdict is not Verdict.FOUND:
                 self.tell("probe", key, f"{result.verdict.value}: {result.probe.text[:60]}")
+
+
+@contextlib.contextmanager
+def _heard() -> Iterator[None]:
+    try:
+        yield
+    except Exception:
+        log.exception("bug")

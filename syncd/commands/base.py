@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -25,7 +24,8 @@ if TYPE_CHECKING:
 class Globals:
     """The global options of one call, and its output.
 
-    Everything that is printed goes through ``out`` and ``err``, which take secrets out and outlive a closed pipe.
+    Everything that is printed goes through ``out`` and ``err``, which take out secrets and what terminals and CI
+    systems would obey, and outlive a stream that takes nothing.
     """
 
     config_path: str | None = None
@@ -37,18 +37,24 @@ class Globals:
 
     # ------------------------------------------------------------ output
 
-    def out(self, text: str) -> None:
-        """Write text that ends its own lines to stdout."""
-        self._write(sys.stdout, "stdout", text)
+    def out(self, text: str, *, orders: bool = False) -> None:
+        """Write text that ends its own lines to stdout; with ``orders`` its lines are meant for a CI system."""
+        self._write(sys.stdout, "stdout", text if orders else self._harmless(sys.stdout, text))
 
     def err(self, text: str) -> None:
         """Write text that ends its own lines to stderr."""
-        self._write(sys.stderr, "stderr", text)
+        self._write(sys.stderr, "stderr", self._harmless(sys.stderr, text))
 
     def note(self, line: str) -> None:
         """Say something on the way, on stderr; not with ``-q``."""
         if not self.quiet:
             self.err(line + "\n")
+
+    def _harmless(self, stream: TextIO, text: str) -> str:
+        from syncd.harmless import harmless
+        from syncd.report import terminal
+
+        return harmless(text, colours=terminal.look(stream).colour)
 
     def _write(self, stream: TextIO, name: str, text: str) -> None:
         if name in self._deaf or not text:
@@ -59,12 +65,9 @@ class Globals:
             # Whether there are colours in it was decided before; click must not take them out again.
             click.echo(text, file=stream, nl=False, color=True)
             stream.flush()
-        except OSError as error:
-            # Whoever read us has seen enough, or the terminal is closed; neither work nor exit code depend on that.
-            if error.errno not in (errno.EPIPE, errno.EIO):
-                raise
+        except (OSError, ValueError):
+            # A stream of a process (`outlet.py`) never does this. Neither work nor exit code depend on words.
             self._deaf.add(name)
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
     def show(self, report: Report) -> None:
         """Print what a command found out, for the one who asked: a program or a person."""
@@ -80,7 +83,7 @@ class Globals:
         from syncd.report import jsontext
 
         encoding = sys.stdout.encoding or "utf-8"
-        self.out(jsontext.render(document, indent=sys.stdout.isatty(), encoding=encoding))
+        self._write(sys.stdout, "stdout", jsontext.render(document, indent=sys.stdout.isatty(), encoding=encoding))
 
     # ------------------------------------------------------------ configuration and logs
 

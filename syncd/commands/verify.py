@@ -64,7 +64,7 @@ def verify(
     if format_ == "json" or given.as_json:
         given.show_json(report.document)
     elif format_ == "github":
-        given.out(verdicts.github(rows, worse, _files(config, rows)))
+        given.out(verdicts.github(rows, worse, _files(config, rows)), orders=True)
         given.note("\n".join(_summary(rows, metrics)))
     else:
         given.show(report)

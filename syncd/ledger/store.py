@@ -22,7 +22,7 @@ from sqlite_utils import Database
 
 from syncd import points
 from syncd.errors import BusyError, LedgerDisk, LedgerError, LedgerWaits, SyncdError
-from syncd.ledger import schema
+from syncd.ledger import schema, tree
 from syncd.ledger.opening import for_reading
 from syncd.ledger.trouble import Connection, code_of, connect, damaged, trouble
 
@@ -73,6 +73,9 @@ class Ledger:
             if write:
                 self._migrate()
             self._check_version()
+            if write and tree.sleeping(self.conn):
+                with self.transaction("woken"):
+                    tree.rouse(self.conn)
         except LedgerDisk as error:  # while it runs it may wait for the disk; it cannot begin without
             self.close()
             raise LedgerError(error.message, hint=error.hint) from error

@@ -197,6 +197,19 @@ def unread(conn: sqlite3.Connection, source: str) -> int:
     return int(row[0] or 0)
 
 
+_SLEEPING = "next_try_at is not null and at_rest = 1 and gone = 0"
+
+
+def sleeping(conn: sqlite3.Connection) -> bool:
+    """Whether a document waits for another try that no look at its file would come to."""
+    return conn.execute(f"select 1 from documents where {_SLEEPING} limit 1").fetchone() is not None
+
+
+def rouse(conn: sqlite3.Connection) -> None:
+    """Have the next pass look at them; else `sync` would exit with 3 for ever."""
+    conn.execute(f"update documents set at_rest = 0 where {_SLEEPING}")
+
+
 def wake(conn: sqlite3.Connection, source: str | None, paths: Iterable[str] | None) -> int:
     """Have these documents (all when ``None``) looked at again by the next pass; returns how many."""
     if paths is None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from syncd.harmless import in_json
+
 
 def render(document: dict[str, Any], *, indent: bool, encoding: str = "utf-8") -> str:
     """The document as text, a line break at its end.
@@ -20,4 +22,4 @@ def render(document: dict[str, Any], *, indent: bool, encoding: str = "utf-8") -
         text.encode(encoding)
     except UnicodeEncodeError:
         text = json.dumps(document, ensure_ascii=True, indent=spaces)
-    return text + "\n"
+    return in_json(text) + "\n"

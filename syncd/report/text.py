@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import click
 
+from syncd.harmless import harmless
 from syncd.report.human import TONES, one_line, padded, printable, width
 from syncd.report.model import Finding, Lines, Report, Table
 from syncd.report.terminal import Look
@@ -64,7 +65,7 @@ def style(text: str, look: Look, *, tone: str | None = None, bold: bool = False,
 def _table(table: Table, look: Look) -> str:
     if not table.rows:
         return one_line(table.empty) + "\n" if table.empty else ""
-    rows = [tuple(one_line(cell) for cell in row) for row in table.rows]
+    rows = [tuple(harmless(one_line(cell)) for cell in row) for row in table.rows]
     return _drawn(table, rows, look) if look.rich else _plain(table, rows)
 
 

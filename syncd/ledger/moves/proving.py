@@ -277,10 +277,10 @@ def quarantine(
 def failed_attempt(
     conn: sqlite3.Connection, document_id: int, code: str, message: str, next_try_at: float, now: float
 ) -> None:
-    """One try more that failed; the document is tried again at ``next_try_at``."""
+    """One try more that failed; the document is tried again at ``next_try_at``, so it is not at rest."""
     conn.execute(
-        "update documents set attempts = attempts + 1, next_try_at = ?, last_error = ?, last_error_code = ?"
-        " where id = ?",
+        "update documents set attempts = attempts + 1, next_try_at = ?, last_error = ?, last_error_code = ?,"
+        " at_rest = (at_rest and gone) where id = ?",
         (next_try_at, message, code, document_id),
     )
     event(conn, document_id, now, "failed", "", f"{code}: {message}")
@@ -292,7 +292,8 @@ def set_back(
     """One more call that came to nothing for this document, on a server that was well."""
     conn.execute(
         "update documents set setbacks = setbacks + 1, setback_since = coalesce(setback_since, ?), next_try_at = ?,"
-        " last_error = ?, last_error_code = ? where id = ?",
+        " last_error = ?, last_error_code = ?, at_rest = (at_rest and gone)"
+        " where id = ?",
         (now, next_try_at, message, code, document_id),
     )
     event(conn, document_id, now, "failed", "", f"{code}: {message}")
