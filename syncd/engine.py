@@ -89,7 +89,7 @@ class Engine:
             ledger=ledger,
             folders=folders,
             training=self._training,
-            prover=Prover(client, ledger, shared=config.shard is not None, run=run),
+            prover=Prover(client, ledger, shared=config.shard is not None, seen=self._training.seen, run=run),
             sources=self.sources,
             uploads=client.uploads,
             now=now,

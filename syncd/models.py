@@ -385,6 +385,7 @@ class Hit:
     rank: int  # 1 is the best
     score: float | None
     score_types: frozenset[str]  # embedding, fullText, rrf, reRank
+    written_at: float | None = None  # when the server wrote the row, by its clock
 
 
 @dataclass(frozen=True, slots=True)

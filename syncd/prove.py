@@ -16,7 +16,7 @@ from syncd.errors import Permanent
 from syncd.fastgpt.client import Client
 from syncd.formats import format_of
 from syncd.ledger import Ledger
-from syncd.models import CollectionId, Format, Proof, Revision
+from syncd.models import CollectionId, Format, Hit, Proof, Revision
 from syncd.searching import ASK_AGAIN, Searcher
 
 _AT_ONCE = 30_000
@@ -62,6 +62,7 @@ class Prover:
         client: the API client (its search tests go through one rate limiter).
         ledger: knows which other collections serve.
         shared: other shards, with ledgers of their own, feed the same datasets.
+        seen: hears of every answer of a search test.
         run: runs blocking work elsewhere (``asyncio.to_thread``).
     """
 
@@ -72,10 +73,11 @@ class Prover:
         rng: random.Random | None = None,
         *,
         shared: bool = False,
+        seen: Callable[[list[Hit]], None] = lambda _hits: None,
         run: Callable[..., Awaitable[Any]] = asyncio.to_thread,
     ) -> None:
         self._client = client
-        self._searcher = Searcher(client, ledger, rng or random.Random(0), shared)  # noqa: S311 - no secret
+        self._searcher = Searcher(client, ledger, rng or random.Random(0), shared, seen)  # noqa: S311 - no secret
         self._run = run
         self._large = asyncio.Lock()  # one text at a time is held that is too large to be held
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from syncd import probes
@@ -40,12 +41,14 @@ class Searcher:
         ledger: knows which other collections serve.
         rng: picks control probes, no secret.
         shared: other shards, with ledgers of their own, feed the same datasets.
+        seen: hears of every answer.
     """
 
     client: Client
     ledger: Ledger
     rng: random.Random
     shared: bool = False
+    seen: Callable[[list[Hit]], None] = lambda _hits: None
     _known: dict[int, int] = field(default_factory=dict)  # hash of a passage -> who holds it; the oldest first
 
     async def proof(self, revision: Revision, policy: VerifyPolicy, text: str, weak: str) -> Proof:
@@ -167,7 +170,9 @@ class Searcher:
         return judged if judged.verdict is Verdict.SHARED else replace(result, instead=result.instead or judged.instead)
 
     async def _hits(self, revision: Revision, question: str, mode: str) -> list[Hit]:
-        return await self.client.search_test(revision.dataset_id, question, mode=mode, limit=LIMIT)
+        hits = await self.client.search_test(revision.dataset_id, question, mode=mode, limit=LIMIT)
+        self.seen(hits)
+        return hits
 
     async def _judged(self, revision: Revision, probe: Probe, hits: list[Hit], mode: str) -> ProbeResult:
         twins = self._twins(hits, revision)

@@ -1,6 +1,7 @@
 """Waiting for the server's training of many documents with few requests.
 
-A lone document is looked at when it may be trained, by what its dataset has taught (``usual``). Several documents of
+A lone document is looked at when it may be trained, by what its dataset has taught (``usual``), from looks and from
+the server's own times (``servertimes``). Several documents of
 one folder are looked at together by a list page of up to 100; a page only nominates, ``trainingDetail`` decides
 (rule 5). One or two are asked directly, which is cheaper than a page and its confirmation.
 """
@@ -15,7 +16,9 @@ from dataclasses import dataclass, field
 from syncd.errors import Permanent, ServerError, SyncdError, Unavailable
 from syncd.fastgpt.client import Client
 from syncd.fastgpt.models import CollectionRow, TrainingDetail
-from syncd.models import CollectionId, Problem
+from syncd.fastgpt.wire import moment
+from syncd.models import CollectionId, Hit, Problem
+from syncd.servertimes import Ended, ServerTimes
 from syncd.together import begin, ended
 from syncd.usual import LONGEST, Usual
 
@@ -47,6 +50,7 @@ class _Waiting:
     looked: float = 0.0  # its age at the last look that found it in training
     counts: tuple[int, ...] = ()
     parsing: bool = False  # at the last look
+    created_at: float | None = None  # by the server's clock, where a page showed it
     empty_looks: int = 0
     empty_since: float = 0.0
     failures: int = 0  # failed looks in a row
@@ -83,6 +87,7 @@ class TrainingWatch:
     _task: asyncio.Task[None] | None = None
     _news: asyncio.Event = field(default_factory=asyncio.Event)
     _usual: dict[str, Usual] = field(default_factory=dict)  # by dataset
+    _times: ServerTimes = field(default_factory=ServerTimes)
     _sent: dict[CollectionId, tuple[float, int]] = field(default_factory=dict)  # when the server took it, its size
     _waits_for: str = ""
     _crowded_at: float = float("-inf")  # when more than a few were last in training
@@ -109,7 +114,7 @@ class TrainingWatch:
         loop = asyncio.get_running_loop()
         now = loop.time()
         at, size = self._sent.pop(collection_id, (now, None))
-        due = now if size is None else max(at + self._usual_of(dataset_id).first(size), now)
+        due = now if size is None else max(at + self._first(dataset_id, size), now)
         waiting = _Waiting(loop.create_future(), dataset_id, since=at, moved_at=now, due=due, size=size)
         group = self._groups.setdefault((dataset_id, folder_id), _Group())
         group.members[collection_id] = waiting
@@ -124,6 +129,11 @@ class TrainingWatch:
             if len(self) > FEW:
                 self._crowded_at = loop.time()
             group.members.pop(collection_id, None)
+
+    def seen(self, hits: Iterable[Hit]) -> None:
+        """A search test's answer: when its rows were written tells how long the training of theirs took."""
+        for training, took in self._times.seen(hits):
+            self._usual_of(training.dataset_id).told(training.size, took, alone=training.alone)
 
     def others_progressed(self, collection_id: CollectionId, dataset_id: str, since: float) -> bool:
         """Whether the server trained anything else of the dataset since then (the loop's time; rule 6)."""
@@ -171,6 +181,14 @@ class TrainingWatch:
 
     def _usual_of(self, dataset_id: str) -> Usual:
         return self._usual.setdefault(dataset_id, Usual())
+
+    def _first(self, dataset_id: str, size: int) -> float:
+        return self._usual_of(dataset_id).first(size, self._elsewhere(dataset_id, size))
+
+    def _elsewhere(self, dataset_id: str, size: int) -> float | None:
+        """What is enough in another dataset of this server, the quickest of them."""
+        others = [usual.enough(size) for dataset, usual in self._usual.items() if dataset != dataset_id]
+        return min((enough for enough in others if enough is not None), default=None)
 
     # ------------------------------------------------------------ when
 
@@ -226,7 +244,8 @@ class TrainingWatch:
         """It was not trained yet: look again after a while."""
         now = asyncio.get_running_loop().time()
         waiting.looked = now - waiting.since
-        pause = self._usual_of(waiting.dataset_id).pause(waiting.size or 0, waiting.looked)
+        size, dataset_id = waiting.size or 0, waiting.dataset_id
+        pause = self._usual_of(dataset_id).pause(size, waiting.looked, self._elsewhere(dataset_id, size))
         waiting.due = now + (min(pause, _EMPTY_PAUSE) if waiting.empty_looks else pause)
 
     def _standstill(self) -> str:
@@ -304,7 +323,9 @@ class TrainingWatch:
             for row in page.rows:
                 if row.id in missing:
                     missing.discard(row.id)
-                    if _worth_asking(row) or self._stuck(group.members.get(row.id)):
+                    if (waiting := group.members.get(row.id)) is not None:
+                        waiting.created_at = moment(row.create_time)
+                    if _worth_asking(row) or self._stuck(waiting):
                         nominated.append(row.id)
             offset += len(page.rows)
             if not page.rows or offset >= page.total:
@@ -330,13 +351,23 @@ class TrainingWatch:
         if isinstance(outcome, SyncdError):
             waiting.future.set_exception(outcome)
         else:
-            if waiting.size is not None and not waiting.retried:
-                alone = self._crowded_at < waiting.since and len(self) <= FEW
-                usual = self._usual_of(waiting.dataset_id)
-                usual.learn(waiting.size, waiting.looked, asked - waiting.since, alone=alone)
             self._note_progress(collection_id, waiting.dataset_id)
             waiting.future.set_result(outcome)
+            if waiting.size is not None and not waiting.retried:
+                await self._learn(collection_id, waiting, waiting.size, asked - waiting.since, outcome.trained)
         return 1
+
+    async def _learn(self, collection_id: CollectionId, waiting: _Waiting, size: int, at: float, rows: int) -> None:
+        """Learn from a training that has ended; whoever waited for it has gone on."""
+        alone = self._crowded_at < waiting.since and len(self) <= FEW
+        usual = self._usual_of(waiting.dataset_id)
+        usual.learn(size, waiting.looked, at, alone=alone)
+        created_at = waiting.created_at
+        if created_at is None and alone and not usual.known(size) and self._times.worth_asking():
+            with suppress(SyncdError):
+                created_at = moment((await self.client.collection(collection_id)).create_time)
+        training = Ended(waiting.dataset_id, size, waiting.looked, at, rows, alone, created_at)
+        self._times.ended(collection_id, training)
 
     async def _outcome(
         self, collection_id: CollectionId, waiting: _Waiting, detail: TrainingDetail

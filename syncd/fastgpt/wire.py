@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, NoReturn, TypeVar
 
 from syncd.models import CollectionId, DatasetId, Hit, Marker
@@ -302,8 +303,17 @@ def hits(endpoint: str, data: object) -> list[Hit]:
         scores = dict(_scores(one.get("score")))
         best = next((scores[kind] for kind in _SCORE_ORDER if kind in scores), None)
         owner = CollectionId(_id(endpoint, one, "collectionId"))
-        found.append(Hit(owner, _joined(endpoint, one), rank, best, frozenset(scores)))
+        found.append(Hit(owner, _joined(endpoint, one), rank, best, frozenset(scores), moment(one.get("updateTime"))))
     return found
+
+
+def moment(value: object) -> float | None:
+    """One of the server's ISO times as seconds since the epoch; ``None`` when it is none."""
+    try:
+        found = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    return found.timestamp() if found is not None and found.tzinfo is not None else None
 
 
 def answer(endpoint: str, data: object) -> str:

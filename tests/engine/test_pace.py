@@ -12,9 +12,12 @@ from world import World
 from syncd.engine import Engine
 from syncd.live import standing
 from syncd.progress import Progress
+from syncd.usual import FIRST, LONGEST
 
 NOISE = 0.3  # seconds beside settling and training (design: performance.md)
 MOST_REQUESTS = 8.0
+MOST_REQUESTS_OF_THE_FIRST = 15.0
+START = 2.0  # requests for the dataset, once a run
 TIMES = [0.2, 0.5, 1.0, 2.5, 7.0, 20.0, 60.0]  # seconds of training
 
 
@@ -34,9 +37,10 @@ class Save:
 class Pace:
     """Documents that are saved while one engine lives, as in the service, and what each save took."""
 
-    def __init__(self, tmp: Path, training: float) -> None:
+    def __init__(self, tmp: Path, training: float, *, compat: str = "4.14") -> None:
         self.training = training
-        self.world = World(tmp, emulator_options={"training_seconds": training, "chunk_seconds": 0.0})
+        options = {"training_seconds": training, "chunk_seconds": 0.0}
+        self.world = World(tmp, compat=compat, emulator_options=options)
         self.saved = 0
 
     def run(self, *counts: int) -> list[Save]:
@@ -85,10 +89,50 @@ def test_what_was_learnt_of_a_crowd_helps_a_lone_save(tmp_path: Path, training: 
     assert requests <= MOST_REQUESTS
 
 
+@pytest.mark.parametrize("compat", ["4.12", "4.14", "4.16"])
+@pytest.mark.parametrize("training", TIMES)
+def test_one_document_teaches_the_next(tmp_path: Path, training: float, compat: str) -> None:
+    """Only the first document that a server trains pays for the pace: its training again, 15 requests at most."""
+    first, *others = Pace(tmp_path, training, compat=compat).run(*[1] * 10)
+    late, requests = judge(others)
+    print(f"training {training:g} s: first {first.late:.2f} s late, {first.requests:.0f} requests; then {late:.2f} s")
+    assert first.late <= min(training, LONGEST) + FIRST
+    assert first.requests <= MOST_REQUESTS_OF_THE_FIRST + START
+    assert late <= NOISE
+    assert max(save.requests for save in others) <= MOST_REQUESTS
+    assert (first.requests + requests * len(others)) / 10 <= MOST_REQUESTS
+
+
+@pytest.mark.parametrize("training", TIMES)
+def test_a_lone_save_after_a_first_sync_and_a_restart_is_in_time(tmp_path: Path, training: float) -> None:
+    """What a crowd taught is kept for the next run, so that its first save is not late either."""
+    pace = Pace(tmp_path, training)
+    pace.run(40)
+    first, second = pace.run(1, 1)
+    print(f"training {training:g} s: {first.late:.2f} s late, {first.requests:.0f} requests; then {second.late:.2f} s")
+    assert max(first.late, second.late) <= NOISE
+    assert first.requests <= MOST_REQUESTS_OF_THE_FIRST + START
+    assert second.requests <= MOST_REQUESTS
+
+
+@pytest.mark.parametrize("training", TIMES)
+def test_the_first_save_of_another_dataset_is_in_time(tmp_path: Path, training: float) -> None:
+    """What one dataset of a server taught is a guess for all others, which makes no save late."""
+    pace = Pace(tmp_path, training)
+    pace.run(1, 1)
+    pace.world.source = replace(pace.world.source, dataset="Other", name="other", path=tmp_path / "more")
+    pace.world.root = tmp_path / "more"
+    pace.world.root.mkdir()
+    first, second = pace.run(1, 1)
+    assert max(first.late, second.late) <= NOISE
+    assert first.requests <= MOST_REQUESTS_OF_THE_FIRST + START
+    assert second.requests <= MOST_REQUESTS
+
+
 def test_the_next_run_knows_what_this_one_learnt(tmp_path: Path) -> None:
     """How long training takes is learnt once, not at every start."""
     pace = Pace(tmp_path, 20.0)
-    pace.run(*[1] * 12)
+    pace.run(1)
     (first,) = pace.run(1)
     assert first.late <= NOISE
 
