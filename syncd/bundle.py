@@ -19,7 +19,7 @@ from syncd.config import Config, load
 from syncd.errors import ConfigError, SyncdError
 from syncd.ledger import Ledger, records
 
-_PACKAGES = ("httpx", "sqlite-utils", "structlog", "click", "rich", "pathspec", "pypdf")
+_PACKAGES = ("httpx", "sqlite-utils", "structlog", "click", "rich", "pypdf")
 
 
 def write(findings: list[Finding], path: Path | None, env: Mapping[str, str], target: Path) -> None:

@@ -16,6 +16,7 @@ from syncd.config import Config, Source
 from syncd.errors import EXIT_CONFIG, EXIT_HELD, EXIT_LEDGER, EXIT_OK, LedgerError, SyncdError
 from syncd.filesystems import changed_by_others, file_system
 from syncd.ledger import Ledger
+from syncd.observe import folders
 
 Level = Literal["ok", "warning", "error"]
 
@@ -126,14 +127,14 @@ def folder(source: Source) -> list[Finding]:
             )
         ]
     kind = file_system(source.path)
-    directories, unreadable = _count(source.path)
+    directories, unreadable = folders(source)
     findings = [Finding(check, "ok", f"{source.path} is readable: {directories} folder(s), {kind or 'local'} disk")]
     if unreadable:
         findings.append(
             Finding(
                 check,
                 "error",
-                f"{len(unreadable)} folder(s) below it cannot be read, the first is {unreadable[0]}",
+                f"{len(unreadable)} folder(s) in it cannot be read, the first is {unreadable[0]}",
                 "deletions of this source are held until they can be read, or are excluded",
                 EXIT_HELD,
             )
@@ -149,14 +150,6 @@ def folder(source: Source) -> list[Finding]:
             )
         )
     return findings
-
-
-def _count(root: Path) -> tuple[int, list[str]]:
-    unreadable: list[str] = []
-    directories = 0
-    for _ in os.walk(root, onerror=lambda error: unreadable.append(str(error.filename))):
-        directories += 1
-    return directories, unreadable
 
 
 def machine() -> list[Finding]:

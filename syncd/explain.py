@@ -243,7 +243,7 @@ HOLD_REASONS = _table(
         HoldReason.UNREADABLE,
         "cannot be read completely",
         "The folder, or one below it, cannot be read, so nobody knows which files are gone.",
-        "Give syncd's user the right to read all of it; no release is needed then.",
+        "Give syncd's user the right to read all of it, or mend the .syncdignore that is named; no release is needed.",
     ),
 )
 

@@ -32,6 +32,7 @@ class Question:
         policy: the limits of the configuration.
         root: how the root directory looks now.
         unreadable: at least one directory below the root could not be read.
+        blind: the first of them, and why; "" when that is not known.
         scope_changed: path, include or exclude differ from those of the last mirror.
         vanished: what would be retired.
         serving: documents of the source that have a verified revision.
@@ -55,6 +56,7 @@ class Question:
     released: frozenset[RevisionId]
     emptied_released: bool
     now: float
+    blind: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,10 @@ def judge(question: Question) -> Verdict:
         case RootState.EMPTY | RootState.OK:
             pass
     if q.unreadable:
-        return _nothing(q, HoldReason.UNREADABLE, "some folders cannot be read, so nothing is known of their files")
+        which = f": {q.blind}" if q.blind else ""
+        return _nothing(
+            q, HoldReason.UNREADABLE, f"some folders cannot be read, so nothing is known of their files{which}"
+        )
     released = tuple(v for v in q.vanished if v.revision in q.released)
     others = tuple(v for v in q.vanished if v.revision not in q.released)
     # An emptied root is let go only by a release that says so.

@@ -18,18 +18,15 @@ As in git, a directory that is ignored is not entered: nothing below it can be b
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from hashlib import blake2b
-from typing import TYPE_CHECKING
 from unicodedata import normalize
 
+from syncd import patterns
 from syncd.charset import mark_of
-
-if TYPE_CHECKING:
-    from pathspec import GitIgnoreSpec
+from syncd.patterns import MOST_PATTERNS, PatternError, Patterns
 
 IGNORE_FILE = ".syncdignore"
 
@@ -39,7 +36,7 @@ NEVER_ENDS = ("~", ".swp", ".tmp", ".part", ".crdownload")
 NEVER_FILES = ("thumbs.db",)
 QUESTIONS_END = ".questions.toml"  # golden questions: read by the proof, not a document
 
-_VERSION = b"syncd.ignore/1"  # part of the digest; raise it when a rule above changes
+_VERSION = b"syncd.ignore/2"  # part of the digest; raise it when a rule above changes
 _PLAIN_SUFFIX = re.compile(r"(?:\*\*/)?\*(\.[^/*?\[\]\\!\s]+)")
 
 
@@ -83,9 +80,9 @@ class Rules:
     digest: bytes
     _suffixes: frozenset[str]  # lower case, with the dot
     _endings: tuple[str, ...]  # includes of the form ``*.md``: no pattern needs to be asked
-    _included: GitIgnoreSpec | None
-    _excluded: GitIgnoreSpec | None
-    _layers: tuple[tuple[str, GitIgnoreSpec], ...] = ()  # .syncdignore: (directory + "/", patterns), deepest first
+    _included: Patterns
+    _excluded: Patterns
+    _layers: tuple[tuple[str, Patterns], ...] = ()  # .syncdignore: (directory + "/", patterns), deepest first
 
     @classmethod
     def compile(cls, include: Sequence[str], exclude: Sequence[str], suffixes: Iterable[str]) -> Rules:
@@ -97,35 +94,40 @@ class Rules:
             suffixes: of the formats that somebody reads, with or without the dot.
 
         Raises:
-            ValueError: a pattern is malformed or can match nothing; the message names it.
+            PatternError: a pattern is malformed or can match nothing; the message names it.
         """
         known = frozenset("." + suffix.lower().lstrip(".") for suffix in suffixes)
         plain = [match[1] for pattern in include if (match := _PLAIN_SUFFIX.fullmatch(pattern))]
         # Order counts only where something is taken out again; then all patterns go the long way together.
         negated = any(pattern.startswith("!") for pattern in include)
-        patterns = [p for p in include if negated or not _PLAIN_SUFFIX.fullmatch(p)]
+        others = [p for p in include if negated or not _PLAIN_SUFFIX.fullmatch(p)]
         parts = [_VERSION, repr(sorted(known)).encode(), _bytes(include), _bytes(exclude)]
         return cls(
             explicit=bool(include),
             digest=_digest(parts),
             _suffixes=known,
             _endings=() if negated else tuple(normalize("NFC", ending) for ending in plain),
-            _included=_spec(patterns, strict=True),
-            _excluded=_spec(exclude, strict=True),
+            _included=_parse(others),
+            _excluded=_parse(exclude),
         )
 
     def with_ignore_file(self, rel_dir: str, text: str) -> Rules:
         """Return these rules with a ``.syncdignore`` added that stands in ``rel_dir`` ("" is the root).
 
         Raises:
-            ValueError: a line is malformed; the message names it.
+            PatternError: a line is malformed, or there are too many; the message names it, ``number`` is the line.
         """
-        spec = _spec(text.removeprefix("\ufeff").splitlines(), strict=False)
+        # Lines end where git ends them: ``splitlines`` knows more ends than that.
+        lines = normalize("NFC", text.removeprefix("\ufeff")).split("\n")
+        layer = patterns.parse([line.removesuffix("\r") for line in lines])
+        if layer.wild + sum(above.wild for _, above in self._layers) > MOST_PATTERNS:
+            many = f"more than {MOST_PATTERNS} patterns with wildcards, those of the folders above included"
+            raise PatternError(many, len(lines))
         prefix = _nfc(rel_dir) + "/" if rel_dir else ""
         return replace(
             self,
             digest=_digest([self.digest, _bytes([rel_dir, text])]),
-            _layers=((prefix, spec), *self._layers) if spec else self._layers,
+            _layers=((prefix, layer), *self._layers) if layer else self._layers,
         )
 
     def directory(self, rel_dir: str) -> bool:
@@ -133,9 +135,7 @@ class Rules:
         name = rel_dir.rpartition("/")[2].lower()
         if name.startswith(NEVER_STARTS) or name.endswith(NEVER_ENDS):
             return True
-        if self._excluded is None and not self._layers:
-            return False
-        return self._ignores(_nfc(rel_dir) + "/")
+        return self._ignores(_nfc(rel_dir), directory=True)
 
     def file(self, rel: str) -> Verdict:
         """Judge a file, provided that the directories above it are not ignored."""
@@ -144,9 +144,9 @@ class Rules:
         low = name.lower()
         if low.startswith(NEVER_STARTS) or low.endswith((*NEVER_ENDS, QUESTIONS_END)) or low in NEVER_FILES:
             return Verdict.IGNORED
-        if (self._excluded is not None or self._layers) and self._ignores(rel):
+        if self._ignores(rel, directory=False):
             return Verdict.IGNORED
-        if self.explicit and not name.endswith(self._endings) and not _matches(self._included, rel):
+        if self.explicit and not name.endswith(self._endings) and not self._includes(rel):
             return Verdict.NOT_INCLUDED
         if low[low.rfind(".") :] not in self._suffixes:
             return Verdict.UNSUPPORTED
@@ -161,62 +161,39 @@ class Rules:
             at = rel.find("/", at + 1)
         return self.file(rel)
 
-    def _ignores(self, rel: str) -> bool:
-        if self._excluded is not None:
-            answer = self._excluded.check_file(rel).include
+    def _ignores(self, rel: str, *, directory: bool) -> bool:
+        if self._excluded:
+            answer = self._excluded.verdict(self._excluded.last(rel, directory=directory))
             if answer is not None:
                 return answer
-        for prefix, spec in self._layers:
+        for prefix, layer in self._layers:
             if rel.startswith(prefix) and len(rel) > len(prefix):
-                answer = spec.check_file(rel[len(prefix) :]).include
+                answer = layer.verdict(layer.last(rel[len(prefix) :], directory=directory))
                 if answer is not None:
                     return answer
         return False
+
+    def _includes(self, rel: str) -> bool:
+        """By the last pattern that names the file itself, else by the last one that names a directory above it."""
+        if not self._included:
+            return False
+        found = self._included.last(rel, directory=False)
+        if found < 0:
+            ends = (at for at, character in enumerate(rel) if character == "/")
+            found = max((self._included.last(rel[:end], directory=True) for end in ends), default=-1)
+        return self._included.verdict(found) is True
 
 
 def _nfc(path: str) -> str:
     return path if path.isascii() else normalize("NFC", path)
 
 
-def _matches(spec: GitIgnoreSpec | None, rel: str) -> bool:
-    return spec is not None and spec.check_file(rel).include is True
-
-
-def _spec(patterns: Sequence[str], *, strict: bool) -> GitIgnoreSpec | None:
-    """Compile gitignore patterns; ``None`` when there is none.
-
-    Args:
-        strict: blank lines and comments, which are at home in a file, are mistakes in the configuration.
-    """
-    if not patterns:
-        return None
-    # Imported here: most sources have no patterns, and the commands that need none start faster.
-    from pathspec import GitIgnoreSpec
-    from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
-
-    compiled = []
-    for pattern in patterns:
-        if "\0" in pattern or "\n" in pattern:
-            raise ValueError(f"the pattern {pattern!r} holds a character that no path has")
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", FutureWarning)  # ``[[``: a plain bracket to git, a hint to re
-                one = GitIgnoreSpecPattern(normalize("NFC", pattern))
-        except (ValueError, re.error) as error:
-            raise ValueError(f"the pattern {pattern!r} is malformed: {error}") from error
-        if one.include is not None:
-            compiled.append(one)
-        elif strict:
-            raise ValueError(f"the pattern {pattern!r} can match nothing")
-    if strict:
-        _no_way_up(patterns)
-    return GitIgnoreSpec(compiled, backend="simple") if compiled else None
-
-
-def _no_way_up(patterns: Sequence[str]) -> None:
-    for pattern in patterns:
+def _parse(stated: Sequence[str]) -> Patterns:
+    """Read the patterns of a configuration; blank lines and comments, at home in a file, are mistakes there."""
+    for number, pattern in enumerate(stated, 1):
         if ".." in pattern.lstrip("!").split("/"):
-            raise ValueError(f"the pattern {pattern!r} can match nothing: no path in the source holds '..'")
+            raise PatternError(f"the pattern {pattern!r} can match nothing: no path in the source holds '..'", number)
+    return patterns.parse([normalize("NFC", pattern) for pattern in stated], strict=True)
 
 
 def _bytes(texts: Sequence[str]) -> bytes:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from unicodedata import normalize
 
-from syncd.snapshot import ABSENT
+from syncd.door import ABSENT
 
 Row = tuple[str, int, int, int]
 """Name, size, mtime in nanoseconds, inode of one file."""

@@ -80,7 +80,17 @@ def rules_of(source: Source) -> Rules:
 
 def unread_files(source: Source, most: int) -> list[str]:
     """The first ``most`` files of a source that are of a format nobody reads, as the disk says now."""
-    found = scan(
+    return sorted(_afresh(source, most).unread)
+
+
+def folders(source: Source) -> tuple[int, list[str]]:
+    """How many folders of a source count, and which cannot be read, each with the reason."""
+    found = _afresh(source, 0)
+    return found.directories, [f"{folder or 'the source itself'}: {why}" for folder, why in sorted(found.unreadable)]
+
+
+def _afresh(source: Source, most: int) -> ScanResult:
+    return scan(
         source.name,
         str(source.path),
         rules_of(source),
@@ -91,7 +101,6 @@ def unread_files(source: Source, most: int) -> list[str]:
         now_ns=time.time_ns,
         most_named=most,
     )
-    return sorted(found.unread)
 
 
 class Observer:
@@ -307,6 +316,7 @@ class Observer:
             entries=known,
             serving=sums.serving,
             unreadable=result.root in (RootState.OK, RootState.EMPTY) and bool(result.unreadable),
+            blind=_blind(result),
             scope_changed=row is not None and row.scope not in ("", self._scope(state)),
             used=sums.used,
             base=sums.base,
@@ -476,6 +486,15 @@ def _aim(root: str, paths: Iterable[str], known: Callable[[str], bool]) -> Aim |
         else:
             (trees if stat.S_ISDIR(mode) else files).append(path)
     return aim_at(files, trees)
+
+
+def _blind(result: ScanResult) -> str:
+    """The first directory that cannot be read, and why; how many more there are."""
+    if not result.unreadable:
+        return ""
+    folder, why = min(result.unreadable)
+    more = f" (and {len(result.unreadable) - 1} more)" if len(result.unreadable) > 1 else ""
+    return f"{folder or 'the source itself'}: {why}{more}"
 
 
 def salt_of(state: SourceState) -> bytes:

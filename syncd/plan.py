@@ -48,6 +48,7 @@ class SourceView:
     entries: Mapping[str, LedgerEntry]
     serving: int = 0
     unreadable: bool = False
+    blind: str = ""  # the first directory that cannot be read, and why
     scope_changed: bool = False
     used: int = 0
     base: int = 0
@@ -174,6 +175,7 @@ def _judge(view: SourceView, gone: Iterable[LedgerEntry], now: float) -> firewal
             released=view.released,
             emptied_released=view.emptied_released,
             now=now,
+            blind=view.blind,
         )
     )
 

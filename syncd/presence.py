@@ -6,7 +6,8 @@ import errno
 import os
 import stat
 
-from syncd.ignore import IGNORE_FILE, Rules, Verdict, ignore_text
+from syncd.ignore import Rules, Verdict
+from syncd.ignorefile import with_ignore_file
 
 
 def in_scope(root: str, rules: Rules, path: str) -> bool:
@@ -23,17 +24,9 @@ def in_scope(root: str, rules: Rules, path: str) -> bool:
         if above and rules.directory(above):
             return False
         try:
-            text = _text(os.path.join(root, above, IGNORE_FILE))
-            rules = rules.with_ignore_file(above, text) if text else rules
-        except (OSError, ValueError):
+            rules = with_ignore_file(rules, root, above)
+        except FileNotFoundError:
+            continue
+        except OSError:
             return True
     return rules.file(path) in (Verdict.IN, Verdict.UNSUPPORTED)
-
-
-def _text(path: str) -> str:
-    """The text of a small file; "" when there is none."""
-    try:
-        with open(path, "rb") as file:
-            return ignore_text(file.read())
-    except FileNotFoundError:
-        return ""

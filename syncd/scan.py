@@ -21,11 +21,13 @@ from dataclasses import dataclass, field, replace
 
 from syncd import listing
 from syncd.aim import Aim
+from syncd.door import ABSENT, DIRECTORY, inside
 from syncd.ignore import IGNORE_FILE, Rules
+from syncd.ignorefile import with_ignore_file
 from syncd.models import FileSnapshot, KnownFile, RootState
 from syncd.pulse import sign
-from syncd.sift import Folder, Sieve, join, with_ignore_file
-from syncd.snapshot import ABSENT, DIRECTORY, complete, inside, reason, restat
+from syncd.sift import Folder, Sieve, join
+from syncd.snapshot import complete, reason, restat
 
 __all__ = ["KnownTree", "ScanResult", "complete", "restat", "scan"]
 

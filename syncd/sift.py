@@ -5,17 +5,15 @@ Asked only for directories that are not as they were; here, and only here, rules
 
 from __future__ import annotations
 
-import errno
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from syncd import listing
-from syncd.ignore import IGNORE_FILE, Rules, Verdict, ignore_text
+from syncd.ignore import Rules, Verdict
 from syncd.models import DocumentKey, FileSnapshot, KnownFile, Problem
-from syncd.snapshot import EMPTY, open_inside, reason
+from syncd.snapshot import EMPTY
 
-_MAX_IGNORE_FILE = 1 << 20  # bytes
 RACY_NS = 1_000_000_000  # kernels stamp files with a coarse clock; within a second an equal stat proves nothing
 
 
@@ -154,22 +152,6 @@ class Sieve:
 def join(directory: str, name: str) -> str:
     """Put a path together; ``name`` may be "" to get a prefix for the directory's entries."""
     return f"{directory}/{name}" if directory else name
-
-
-def with_ignore_file(rules: Rules, root: str, rel: str) -> Rules:
-    """Add the ``.syncdignore`` of the directory ``rel``.
-
-    Raises:
-        OSError: it cannot be read or understood. Not to know what shall be ignored never means "nothing".
-    """
-    try:
-        with open(open_inside(root, join(rel, IGNORE_FILE)), "rb") as file:
-            data = file.read(_MAX_IGNORE_FILE + 1)
-        if len(data) > _MAX_IGNORE_FILE:
-            raise ValueError(f"it is larger than {_MAX_IGNORE_FILE} bytes")
-        return rules.with_ignore_file(rel, ignore_text(data))
-    except (OSError, ValueError) as error:
-        raise OSError(errno.EINVAL, f"{IGNORE_FILE} cannot be used: {reason(error)}") from error
 
 
 def _unchanged(row: listing.Row, before: KnownFile | None) -> KnownFile | None:

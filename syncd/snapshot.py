@@ -1,8 +1,4 @@
-"""One file of a source: opened without leaving the root, looked at again, hashed.
-
-Between a scan and the work on a file anything may happen to the path. So every directory on the way is opened without
-following symbolic links; only the last name may be one, if its target lies inside the root (design 12, rule 31).
-"""
+"""One file of a source: looked at again, hashed. Between a scan and that anything may happen to its path."""
 
 from __future__ import annotations
 
@@ -13,12 +9,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
 
+from syncd import door
+from syncd.door import ABSENT, NotRegular, Place
 from syncd.models import FileSnapshot, Problem
 
-DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-# Without O_NONBLOCK a FIFO that took the file's place would block us for ever.
-_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})  # nothing is there that a scan would have followed
 EMPTY = "the file has no bytes"
 _BLOCK = 1 << 20  # bytes
 
@@ -42,62 +36,6 @@ def hash_descriptor(fd: int) -> str:
     return hashed.hexdigest()
 
 
-def inside(root: str, rel: str) -> str | None:
-    """Resolve ``rel`` below ``root``; return where it leads, relative to the root, ``None`` when that is elsewhere.
-
-    Raises:
-        OSError: a link inside the root cannot be read.
-    """
-    prefix = os.path.realpath(root).rstrip("/") + "/"
-    path = os.path.join(root, rel)
-    try:
-        # Strictly, since Python 3.13 on takes a link that cannot be read for a file otherwise.
-        target = os.path.realpath(path, strict=True)
-    except OSError as error:  # seen with links into /proc; what lies outside is none of our business
-        if error.errno not in ABSENT:
-            if os.fsdecode(error.filename or prefix).startswith(prefix):
-                raise
-            return None
-        target = os.path.realpath(path)
-    return target[len(prefix) :] if target.startswith(prefix) else None
-
-
-def open_inside(root: str, rel: str) -> int:
-    """Open a file below ``root`` for reading; only its last name may be a symbolic link, and only to the inside.
-
-    Raises:
-        OSError: its ``errno`` is in ``ABSENT`` when there is no such file by these rules.
-    """
-    try:
-        return _open(root, rel)
-    except _LinkError:
-        target = inside(root, rel)
-        if target is None:
-            raise
-        return _open(root, target)
-
-
-class _LinkError(OSError):
-    """The last name is a symbolic link."""
-
-
-def _open(root: str, rel: str) -> int:
-    *directories, name = rel.split("/")
-    at = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        for directory in directories:
-            below = os.open(directory, DIRECTORY, dir_fd=at)
-            os.close(at)
-            at = below
-        return os.open(name, _FILE, dir_fd=at)
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            raise _LinkError(errno.ELOOP, os.strerror(errno.ELOOP)) from error
-        raise
-    finally:
-        os.close(at)
-
-
 def complete(
     root: str, snapshot: FileSnapshot, hash_file: Callable[[int], str] = hash_descriptor
 ) -> FileSnapshot | None:
@@ -115,13 +53,13 @@ def complete(
     if snapshot.sha256 or snapshot.problem is not None:
         return snapshot
     try:
-        fd = open_inside(root, snapshot.disk_name)
+        fd = door.open_file(Place(root, snapshot.disk_name))
+    except NotRegular:
+        return None
     except OSError as error:
         return None if error.errno in ABSENT else _unreadable(snapshot, error)
     try:
         before = os.fstat(fd)
-        if not stat.S_ISREG(before.st_mode):
-            return None
         digest = hash_file(fd)
         after = os.fstat(fd)
     except OSError as error:

@@ -615,6 +615,17 @@ SOURCE_MISTAKES = [
         '"include" must be a list of texts such as ["**/*.md"], but contains the number 1',
     ),
     ('include = [" "]', '"include" must be a list of patterns on one line each, not " "'),
+    ('exclude = ["a", "[z-a]"]', '"exclude": the pattern \'[z-a]\' is malformed: the range "z-a" is empty'),
+    ('include = ["/"]', "\"include\": the pattern '/' can match nothing"),
+    ('exclude = ["../up"]', "\"exclude\": the pattern '../up' can match nothing: no path in the source holds '..'"),
+    (
+        f'exclude = ["{"*a" * 33}"]',
+        f"\"exclude\": the pattern '{'*a' * 20}'… has 33 wildcards; the most is 32",
+    ),
+    (
+        "exclude = [" + ", ".join(f'"a{number}*b"' for number in range(1001)) + "]",
+        '"exclude": more than 1000 patterns with wildcards',
+    ),
     ('exclude = ["a\\nb"]', '"exclude" must be a list of patterns on one line each, not "a\\nb"'),
     ('watch = "on"', '"watch" must be "auto", "events", "poll" or "off", not "on"'),
     ("watch = false", '"watch" must be "auto", "events", "poll" or "off", not false'),

@@ -662,7 +662,18 @@ def test_an_ignore_file_with_restored_stat_is_read_all_the_same(tree: Path) -> N
     assert (names(result), result.missing) == (["one/c.md"], ["one/d.md"])
 
 
-@pytest.mark.parametrize("how", ["pattern", "outside", "dangling", "large"])
+BAD_IGNORE_FILES = {
+    "pattern": "one/.syncdignore:2: the pattern '[z-a]' is malformed: the range \"z-a\" is empty",
+    "wildcards": f"one/.syncdignore:3: the pattern '{'*a' * 20}'… has 33 wildcards; the most is 32",
+    "outside": "one/.syncdignore cannot be used: it is a link that leads out of the source",
+    "dangling": "one/.syncdignore cannot be used: it is a link to nothing",
+    "folder": "one/.syncdignore cannot be used: it is no file but a folder",
+    "large": "one/.syncdignore cannot be used: it has 1048577 bytes; the most is 1048576",
+    "binary": "one/.syncdignore cannot be used: it is no UTF-8, line 2: save it as UTF-8",
+}
+
+
+@pytest.mark.parametrize("how", BAD_IGNORE_FILES)
 def test_an_ignore_file_that_cannot_be_used_stops_its_directory(tree: Path, how: str) -> None:
     """Not to know what to ignore publishes nothing and deletes nothing, and says so."""
     memory = Memory(tree)
@@ -670,15 +681,19 @@ def test_an_ignore_file_that_cannot_be_used_stops_its_directory(tree: Path, how:
     bad = tree / "one/.syncdignore"
     if how == "pattern":
         put(bad, "x\n[z-a]\n")
+    elif how == "wildcards":
+        put(bad, "x\n# *\n" + "*a" * 33)
     elif how == "large":
         put(bad, "x" * (1 << 20) + "\n")
+    elif how == "binary":
+        put(bad, "x\ny\0z")
     else:
         put(tree.parent / "rules", "c.md\n")
-        os.symlink("../../rules" if how == "outside" else "nowhere", bad)
+        put(tree / ".rules/a.md")
+        os.symlink({"outside": "../../rules", "dangling": "nowhere", "folder": "../.rules"}[how], bad)
     put(tree / "one/new.md")
     result = memory.scan()
-    assert [path for path, _ in result.unreadable] == ["one"]
-    assert ".syncdignore" in result.unreadable[0][1]
+    assert [("one", BAD_IGNORE_FILES[how])] == result.unreadable
     assert (result.changed, result.missing, result.root) == ([], [], RootState.OK)
 
 

@@ -12,6 +12,7 @@ from syncd.config.kinds import describe
 from syncd.config.lines import Where
 from syncd.config.schema import CUSTOM_CHUNKS, SOURCE, SUBTABLES, camel
 from syncd.config.values import Source, VerifyPolicy
+from syncd.ignore import Rules
 from syncd.models import DeletePolicy, Training
 
 
@@ -46,6 +47,8 @@ class Sources:
                 self._document.problem(where, f'{label}: "{key}" is missing')
         training = self._training(parts["training"], where, label)
         self._check_include(given.get("include", ()), where, label)
+        for key in ("include", "exclude"):
+            self._check_patterns(key, given.get(key, ()), where, label)
         if "path" in given:
             given["path"] = self._root(given["path"], where, label)
         if not {"path", "dataset"} <= given.keys() or ("folder" in table and "folder" not in given):
@@ -79,6 +82,18 @@ class Sources:
                     (*where, "include", index),
                     f"{label}: include pattern {describe(pattern)} matches no format that can be read{braces}",
                 )
+
+    def _check_patterns(self, key: str, stated: tuple[str, ...], where: Where, label: str) -> None:
+        for index, pattern in enumerate(stated):
+            try:
+                Rules.compile((), (pattern,), ())
+            except ValueError as error:
+                self._document.problem((*where, key, index), f'{label}: "{key}": {error}')
+                return
+        try:
+            Rules.compile((), stated, ())
+        except ValueError as error:
+            self._document.problem((*where, key), f'{label}: "{key}": {error}')
 
     def _training(self, given: Table, where: Where, label: str) -> Training:
         mode = given.pop("mode", "chunk")

@@ -161,6 +161,10 @@ MESSAGES = [
     ({"root": RootState.UNREADABLE}, "the source's folder cannot be read"),
     ({"root": RootState.DEVICE}, "another file system is mounted there and most known files are missing"),
     ({"unreadable": True}, "some folders cannot be read, so nothing is known of their files"),
+    (
+        {"unreadable": True, "blind": "in: in/.syncdignore:3: too many wildcards"},
+        "some folders cannot be read, so nothing is known of their files: in: in/.syncdignore:3: too many wildcards",
+    ),
     ({"root": RootState.EMPTY}, "no file is left in the source's folder"),
     ({"root": RootState.EMPTY, "emptied_released": True}, "no file is left in the source's folder"),
     ({"scope_changed": True}, "path, include or exclude were changed"),

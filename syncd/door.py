@@ -1,0 +1,210 @@
+"""The one door to the files of a source: nothing else in syncd opens them (a test reads the code for that).
+
+People whom nobody knows put things into a source's folder, at any moment. So whatever is read there is opened name by
+name below the root, by descriptors of directories and never through a symbolic link, so that no swap on the way leads
+out. Only the last name may be a link, if its target lies inside the root (design 12, rule 31); that target is then
+opened in the same strict way. What is opened is a regular file, looked at before (opening a pipe would wake its
+writer, opening a device may do anything) and proven after; ``O_NONBLOCK`` keeps what takes its place in between from
+blocking us for ever. Every reading has a bound, since a size is only a promise: files in ``/proc`` have none and never
+end, others grow.
+
+``openat2`` would save some calls and promise nothing more: there is no name in Python for it, older kernels and seccomp
+profiles refuse it, and the way by names would have to stay.
+
+All of this blocks, so the event loop has it done in a thread (``Disk``).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})  # nothing is there that a scan would have followed
+BLOCK = 2**20
+"""Largest block in bytes."""
+
+_ROOT = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+_BELOW = _ROOT | os.O_NOFOLLOW  # ``O_PATH``: the right to pass a directory is enough
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_KINDS = {
+    stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device",
+    stat.S_IFDIR: "a folder", stat.S_IFLNK: "a link",
+}  # fmt: skip
+
+
+class LeadsOutside(OSError):
+    """The last name is a symbolic link to somewhere outside the root, or to nothing."""
+
+
+class NotRegular(OSError):
+    """There is something, but no regular file."""
+
+
+class TooLarge(OSError):
+    """The file holds more than may be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a file of a source is.
+
+    Attributes:
+        root: the source's directory; that one may be, or lie behind, a symbolic link.
+        rel: the path below it, as the disk spells it.
+    """
+
+    root: str
+    rel: str
+
+    @classmethod
+    def of(cls, path: str | bytes | Place) -> Place:
+        """The place of a file that stands alone: its own directory is the root."""
+        if isinstance(path, Place):
+            return path
+        root, name = os.path.split(os.fsdecode(path))
+        return cls(root or ".", name)
+
+
+def open_file(place: Place) -> int:
+    """Open a file for reading; the caller closes the descriptor.
+
+    Raises:
+        OSError: its ``errno`` is in ``ABSENT`` when there is no such file by the rules above, ``LeadsOutside`` among
+            that; ``NotRegular`` when it is no file.
+    """
+    try:
+        return _open(place.root, place.rel)
+    except _Link:
+        target = inside(place.root, place.rel)
+        if target is None:
+            raise LeadsOutside(errno.ELOOP, "it is a link that leads out of the source") from None
+        try:
+            return _open(place.root, target)
+        except FileNotFoundError:
+            raise LeadsOutside(errno.ELOOP, "it is a link to nothing") from None
+
+
+def binary(place: Place) -> BinaryIO:
+    """Open a file for readers that seek; they bound what they take. Raises as ``open_file`` does."""
+    return os.fdopen(open_file(place), "rb")
+
+
+def read(place: Place, most: int) -> bytes:
+    """Return the whole content of a small file.
+
+    Raises:
+        TooLarge: it has more than ``most`` bytes; not more than that is read.
+        OSError: as ``open_file``, or reading failed.
+    """
+    return b"".join(blocks(place, most))
+
+
+def begin(place: Place, length: int) -> bytes:
+    """Return the first bytes of a file; raises as ``open_file`` does."""
+    fd = open_file(place)
+    try:
+        return _upto(fd, length)
+    finally:
+        os.close(fd)
+
+
+def blocks(place: Place, most: int, size: int = BLOCK) -> Iterator[bytes]:
+    """Yield the content of a file, at most ``size`` bytes at a time.
+
+    Raises:
+        TooLarge: it has more than ``most`` bytes, by its size or by what it gives; not more than that is yielded.
+        OSError: as ``open_file``, or reading failed.
+    """
+    fd = open_file(place)
+    try:
+        yield from descriptor_blocks(fd, most, size)
+    finally:
+        os.close(fd)
+
+
+def descriptor_blocks(fd: int, most: int, size: int = BLOCK) -> Iterator[bytes]:
+    """The same of an open file, from where it stands."""
+    told = os.fstat(fd).st_size
+    if told > most:
+        raise _too_large(told, most)
+    # A small file takes one small buffer; a large one takes blocks that do not depend on its size.
+    room = min(told + 1, size)
+    left = most
+    while block := os.read(fd, min(room, left + 1)):
+        left -= len(block)
+        if left < 0:
+            raise _too_large(told, most)
+        yield block
+        room = size if room > told else room
+
+
+def inside(root: str, rel: str) -> str | None:
+    """Resolve ``rel`` below ``root``; return where it leads, relative to the root, ``None`` when that is elsewhere.
+
+    Raises:
+        OSError: a link inside the root cannot be read.
+    """
+    prefix = os.path.realpath(root).rstrip("/") + "/"
+    path = os.path.join(root, rel)
+    try:
+        # Strictly, since Python 3.13 on takes a link that cannot be read for a file otherwise.
+        target = os.path.realpath(path, strict=True)
+    except OSError as error:  # seen with links into /proc; what lies outside is none of our business
+        if error.errno not in ABSENT:
+            if os.fsdecode(error.filename or prefix).startswith(prefix):
+                raise
+            return None
+        target = os.path.realpath(path)
+    return target[len(prefix) :] if target.startswith(prefix) else None
+
+
+class _Link(OSError):
+    """The last name is a symbolic link."""
+
+
+def _open(root: str, rel: str) -> int:
+    *directories, name = rel.split("/")
+    at = os.open(root, _ROOT)
+    try:
+        for directory in directories:
+            below = os.open(directory, _BELOW, dir_fd=at)
+            os.close(at)
+            at = below
+        _check(os.stat(name, dir_fd=at, follow_symlinks=False).st_mode)
+        fd = os.open(name, _FILE, dir_fd=at)
+    except OSError as error:
+        if error.errno == errno.ELOOP and not isinstance(error, _Link):
+            raise _Link(errno.ELOOP, os.strerror(errno.ELOOP)) from error
+        raise
+    finally:
+        os.close(at)
+    try:
+        _check(os.fstat(fd).st_mode)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _check(mode: int) -> None:
+    kind = stat.S_IFMT(mode)
+    if kind == stat.S_IFLNK:
+        raise _Link(errno.ELOOP, os.strerror(errno.ELOOP))
+    if kind != stat.S_IFREG:
+        raise NotRegular(errno.EINVAL, f"it is no file but {_KINDS.get(kind, 'something else')}")
+
+
+def _upto(fd: int, length: int) -> bytes:
+    found = bytearray()
+    while len(found) < length and (block := os.read(fd, length - len(found))):
+        found += block
+    return bytes(found)
+
+
+def _too_large(told: int, most: int) -> TooLarge:
+    return TooLarge(errno.EFBIG, f"it has {told if told > most else f'more than {most}'} bytes; the most is {most}")
