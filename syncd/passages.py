@@ -15,16 +15,18 @@ SHORTEST, LONGEST = 20, 160
 
 _WINDOW = 5_000  # characters looked at in each part of a large document
 _WHOLE = 16_000  # a text up to this length is looked at as a whole
+_PIECE = 1 << 16  # characters that are searched through in one go; meanwhile no other thread of Python goes on
 
 _FRONT = re.compile(r"\ufeff?(---|\+\+\+)[ \t]*\r?\n.*?\n\1[ \t]*(?:\r?\n|$)", re.DOTALL)
 _FENCE = re.compile(r"\s{0,3}(?:```|~~~)")
 _PREFIX = re.compile(r"^\s*(?:(?:>|[-*+]|\d{1,3}[.)、]|#{1,6}|\[[ xX]\])\s+|>)*")
-_LINK = re.compile(r"!?\[([^\]\n]*)\](?:\([^)\n]*\)|\[[^\]\n]*\])")
-_TAG = re.compile(r"</?[A-Za-z][^<>\n]{0,300}>|<!--.*?-->|\{#[^}\n]*\}")
+# From each of many places these look so far ahead and no further: a text of brackets alone would take minutes.
+_LINK = re.compile(r"!?\[([^\]\n]{0,300})\](?:\([^)\n]{0,1000}\)|\[[^\]\n]{0,300}\])")
+_TAG = re.compile(r"</?[A-Za-z][^<>\n]{0,300}>|<!--.{0,1000}?-->|\{#[^}\n]{0,300}\}")
 _CODE_SPAN = re.compile(r"(`[^`\n]+`)")
 # What FastGPT does not keep as it stands: runs that its full text drops (retrieval.md R11), and the two words that its
 # splitter and its Markdown reader use for themselves (textSplitter.ts, markdown.ts).
-_DROPPED = re.compile(r"\S*https?\S*|SPLIT_HERE_SPLIT_HERE|CODE_BLOCK_LINE_MARKER", re.IGNORECASE)
+_DROPPED = re.compile(r"(?<!\S)\S*https?\S*|SPLIT_HERE_SPLIT_HERE|CODE_BLOCK_LINE_MARKER", re.IGNORECASE)
 _MAY_DROP = ("HTTP", "SPLIT_HERE_SPLIT_HERE", "CODE_BLOCK_LINE_MARKER")
 _PICTURE = re.compile(r"data:[\w.+/-]*;base64,[A-Za-z0-9+/=\s]{40,}")  # FastGPT stores it elsewhere
 _NUMBER = re.compile(r"\W*\d{0,4}\W*")  # all that is left of a list of links
@@ -59,10 +61,11 @@ def passages_of(text: str, count: int) -> list[Passage]:
         for part in range(count):
             found += _part(text, begin, part, count)
     if not found and (word := _word(text)):
-        run = _DROPPED.search(text, word.end())
-        end = min(word.start() + LONGEST * 4, run.start() if run else len(text))
-        rough = " ".join(text[word.start() : max(end, word.end())].split())
-        found.append(Passage(_shorten(rough), word.start(), CODE))
+        first, last = word
+        run = _DROPPED.search(text[last : first + LONGEST * 8])
+        end = min(first + LONGEST * 4, last + run.start() if run else len(text))
+        rough = " ".join(text[first : max(end, last)].split())
+        found.append(Passage(_shorten(rough), first, CODE))
     return found
 
 
@@ -137,15 +140,45 @@ def _lines(text: str, lo: int, hi: int) -> Iterator[tuple[str, int, bool]]:
         at += len(line) + 1
 
 
-def _word(text: str) -> re.Match[str] | None:
-    """Where the first word stands that full text knows, or else any word."""
-    begin = 0
-    for run in [*_DROPPED.finditer(text), None]:
-        for word in _WORD.finditer(text, begin, len(text) if run is None else run.start()):
-            if run is None or not word[0].isdigit():  # the number of a link in a list tells nothing
-                return word
-        begin = 0 if run is None else run.end()
-    return next((word for word in _WORD.finditer(text) if not word[0].isdigit()), None) or _WORD.search(text)
+def _word(text: str) -> tuple[int, int] | None:
+    """Where the first word stands that full text knows, or else any word: its begin and its end."""
+    first: tuple[int, int] | None = None  # behind the last run that is dropped
+    telling: tuple[int, int] | None = None  # the same, but no number: that of a link in a list tells nothing
+    dropped: tuple[int, int] | None = None
+    number: tuple[int, int] | None = None
+    for lo, hi in _pieces(text):
+        begin = lo
+        for run in [*_DROPPED.finditer(text, lo, hi), None]:
+            for word in _WORD.finditer(text, begin, hi if run is None else run.start()):
+                number = number or word.span()
+                if not word[0].isdigit():
+                    if first is None:
+                        return word.span()
+                    telling = telling or word.span()
+                    break
+                first = first or word.span()
+            if run is None:
+                continue
+            if telling is not None:
+                return telling
+            first, begin = None, run.end()
+            for word in _WORD.finditer(text, run.start(), run.end()) if dropped is None else ():
+                number = number or word.span()
+                if not word[0].isdigit():
+                    dropped = word.span()
+                    break
+    return first or dropped or number
+
+
+def _pieces(text: str) -> Iterator[tuple[int, int]]:
+    """Yield the borders of pieces of a text, at blanks where there are any."""
+    lo = 0
+    while lo < len(text):
+        hi = min(lo + _PIECE, len(text))
+        if hi < len(text):
+            hi = max(text.rfind(" ", lo, hi), text.rfind("\n", lo, hi)) + 1 or hi
+        yield lo, hi
+        lo = hi
 
 
 def _rank(bare: str) -> int:

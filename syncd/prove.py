@@ -77,7 +77,8 @@ class Prover:
         run: Callable[..., Awaitable[Any]] = asyncio.to_thread,
     ) -> None:
         self._client = client
-        self._searcher = Searcher(client, ledger, rng or random.Random(0), shared, seen)  # noqa: S311 - no secret
+        rng = rng or random.Random(0)  # noqa: S311 - no secret
+        self._searcher = Searcher(client, ledger, rng, shared, seen, run)
         self._run = run
         self._large = asyncio.Lock()  # one text at a time is held that is too large to be held
 

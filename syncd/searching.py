@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
 
 from syncd import probes
 from syncd.config import VerifyPolicy
@@ -29,6 +31,7 @@ ASK_AGAIN = (1.0, 2.0, 4.0, 8.0, 15.0)
 FULL_TEXT = "fullTextRecall"
 _COMMON = -1  # several documents hold the passage
 _REMEMBERED = 20_000  # passages
+_AT_ONCE = 4000  # characters of a text in which passages are looked for at once; in longer ones beside the event loop
 _CHOICES = 3  # so often other passages are chosen in place of those that turn out to be common
 
 
@@ -42,6 +45,7 @@ class Searcher:
         rng: picks control probes, no secret.
         shared: other shards, with ledgers of their own, feed the same datasets.
         seen: hears of every answer.
+        run: runs blocking work elsewhere (``asyncio.to_thread``).
     """
 
     client: Client
@@ -49,6 +53,7 @@ class Searcher:
     rng: random.Random
     shared: bool = False
     seen: Callable[[list[Hit]], None] = lambda _hits: None
+    run: Callable[..., Awaitable[Any]] = asyncio.to_thread
     _known: dict[int, int] = field(default_factory=dict)  # hash of a passage -> who holds it; the oldest first
 
     async def proof(self, revision: Revision, policy: VerifyPolicy, text: str, weak: str) -> Proof:
@@ -60,8 +65,8 @@ class Searcher:
         Raises:
             ServerError: the server is in trouble.
         """
-        known = self._commonplaces(revision, text, policy.probes)
-        chosen = _choose(text, policy.probes, known)
+        known = self._commonplaces(revision, await self._beside(text, probes.candidates, policy.probes))
+        chosen: tuple[Probe, ...] = await self._beside(text, _choose, policy.probes, known)
         if not chosen:
             return Proof(True, (), weak=weak or "no probe could be cut from it")
         results = await self._ask_all(revision, chosen, policy.search_mode, text, known)
@@ -92,7 +97,9 @@ class Searcher:
         for _ in range(_CHOICES):
             tried |= {result.probe.text for result, _common in asked}
             common = [index for index, (_result, common) in enumerate(asked) if common]
-            others = probes.choose(text, len(common), avoid=tried)
+            if not common:
+                break
+            others: tuple[Probe, ...] = await self._beside(text, partial(probes.choose, avoid=tried), len(common))
             if not others:
                 break
             found = await together(self._first(revision, probe, mode) for probe in others)
@@ -112,10 +119,14 @@ class Searcher:
             self._known[hash(probe.text)] = _COMMON
         return result, common
 
-    def _commonplaces(self, revision: Revision, text: str, count: int) -> frozenset[str]:
+    async def _beside(self, text: str, function: Callable[..., Any], *args: Any) -> Any:
+        """What ``function`` finds in the text; in a long one it takes longer than the event loop may stand (D7)."""
+        return function(text, *args) if len(text) <= _AT_ONCE else await self.run(function, text, *args)
+
+    def _commonplaces(self, revision: Revision, candidates: list[str]) -> frozenset[str]:
         """Passages that other documents were seen to hold as well: what a template says finds them all (R7)."""
         found: set[str] = set()
-        for passage in probes.candidates(text, count):
+        for passage in candidates:
             key = hash(passage)
             first = self._known.pop(key, revision.document_id)
             if first != revision.document_id:

@@ -319,3 +319,36 @@ def test_a_list_of_links_is_asked_for_by_a_link() -> None:
     text = "".join(f"{n}. https://example.com/pump/{n}\n" for n in range(1, 30))
 
     assert ["https://example.com/pump/1"] == [probe.text.split()[0] for probe in choose(text, 2)]
+
+
+@pytest.mark.parametrize("size", [15_000, 200_000])
+@pytest.mark.parametrize(
+    "piece",
+    [
+        '"',
+        ".",
+        "[",
+        "](",
+        "[](",
+        "`",
+        "<",
+        "<!--",
+        "{#",
+        "*a",
+        "> ",
+        "\n",
+        "😀",
+        "。",
+        "1 ",
+        "http ",
+        "-" * 4000 + " http ",
+    ],
+)
+def test_no_shape_of_text_takes_for_ever(piece: str, size: int) -> None:
+    """What is looked for grows with the text, never with its square; processor time, since the machine may be busy."""
+    text = piece * (size // len(piece)) + " the keeper"
+    began = time.thread_time()
+    chosen = choose(text, 5)
+    assert time.thread_time() - began < 0.5  # 10 to 40 ms; some took 1.4 s for 16 000 characters, and 200 s for 200 000
+    assert chosen
+    assert all(len(probe.text) <= LONGEST for probe in chosen)

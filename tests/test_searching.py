@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import virtual_loop
@@ -182,3 +183,22 @@ def test_what_a_template_says_is_asked_for_once(ledger: Ledger) -> None:
         return [result.probe.text for result in proof.results]
 
     assert [SECOND] == virtual_loop.run(body())
+
+
+def test_passages_of_a_long_text_are_chosen_beside_the_event_loop(ledger: Ledger) -> None:
+    """A short text takes less than a thread costs, a long one would keep everybody else waiting (D7)."""
+    ran: list[str] = []
+
+    async def beside(function: Callable[..., Any], *args: Any) -> Any:
+        ran.append(getattr(function, "__name__", "choose"))
+        return function(*args)
+
+    async def body(text: str) -> None:
+        server = Server(lambda _mode, _text, _now: True)
+        searcher = Searcher(server, ledger, random.Random(0), run=beside)  # type: ignore[arg-type]
+        await searcher.proof(REVISION, VerifyPolicy(2, "mixedRecall"), text, "")
+
+    virtual_loop.run(body(TEXT))
+    assert ran == []
+    virtual_loop.run(body(TEXT * (10_000 // len(TEXT))))
+    assert ran == ["candidates", "_choose"]
