@@ -80,13 +80,19 @@ class Blame:
             await self.tools.unless_stopped(self.gate().wait(as_trouble(error)))
         except Stopped:
             return False
+        except RateLimited as limit:
+            if self.gate().given_up(limit.endpoint) is None:
+                raise
+            if (entry := entries.one(self.tools.ledger.conn, key)) is not None:
+                await self.leave(key, entry, limit)
+            return False
         entry = entries.one(self.tools.ledger.conn, key)
         if entry is None:
             return False
         who = DocumentKey(key.source, posixpath.dirname(key.path)) if error.endpoint == CREATE_FOLDER.name else key
         word = await self.tools.witness.judge(who, error, entry.candidate or entry.serving, again=entry.setbacks > 0)
-        if word is Word.FAIL and isinstance(error, AccountRefused):
-            return True  # the key, the rights, the balance: the gate says how long
+        if word is Word.FAIL and self._the_gate_knows(error):
+            return True  # the key, the rights, the balance, a limit: the gate says how long
         self.state.setbacks[key] += 1
         if word is not Word.FAIL:
             count = entry.setbacks + 1
@@ -97,8 +103,13 @@ class Blame:
             await self._set_back(key, entry, error, count, _LONGEST_PAUSE if count >= MOST_SETBACKS else slow)
         if word is Word.PASS or self.state.setbacks[key] <= _PATIENT_FAILURES:
             return True
-        await self._leave(key, entry, error)
+        await self.leave(key, entry, error)
         return False
+
+    def _the_gate_knows(self, error: ServerError | OutcomeUnknown) -> bool:
+        """Whether this is waited for without an end, one look at a time, so that no document has to rest."""
+        limited = isinstance(as_trouble(error), RateLimited) and self.gate().patience is None
+        return isinstance(error, AccountRefused) or limited
 
     async def _set_back(
         self, key: DocumentKey, entry: LedgerEntry, error: ServerError | OutcomeUnknown, count: int, pause: float
@@ -136,12 +147,14 @@ class Blame:
         await self.failed(key, entry, snapshot, why)
         return key not in self.state.put_off
 
-    async def _leave(self, key: DocumentKey, entry: LedgerEntry, error: ServerError | OutcomeUnknown) -> None:
+    async def leave(self, key: DocumentKey, entry: LedgerEntry, error: ServerError | OutcomeUnknown) -> None:
         """Leave it for this pass, since nobody can be blamed for it (law 9).
 
         A begun flip is turned back, so that what was shown last and never found does not stand in for what was proven.
         """
         self.tools.witness.rest(key, error.endpoint)
+        if isinstance(error, RateLimited):
+            self.state.codes.add(error.exit_code)
         flips = entry.candidate is not None and entry.candidate.flip is not None
         if flips and await self.take_back(key, entry, error.message):
             self.leave_unproven(key, error.message)
@@ -330,8 +343,6 @@ def as_trouble(error: ServerError | OutcomeUnknown) -> ServerError:
     """An outcome that nobody knows, as what is waited for: a server that asks for a pause gets it."""
     if isinstance(error, ServerError):
         return error
-    if isinstance(error.cause, RateLimited):
-        return error.cause
-    trouble = Unavailable(error.message, hint=error.hint)
+    trouble = error.cause if isinstance(error.cause, RateLimited) else Unavailable(error.message, hint=error.hint)
     trouble.endpoint = error.endpoint
     return trouble

@@ -16,6 +16,7 @@ from syncd.errors import (
     SyncdError,
     Transient,
 )
+from syncd.fastgpt.endpoints import SEARCH
 from syncd.ledger import entries, moves, records
 from syncd.ledger.moves import StaleMove
 from syncd.logs import get_logger
@@ -24,6 +25,7 @@ from syncd.models import (
     Delete,
     DocumentKey,
     FileSnapshot,
+    Flip,
     LedgerEntry,
     Move,
     Problem,
@@ -94,6 +96,11 @@ class Follower:
                 if not await self.blame.passage(key):
                     break
                 continue
+            if isinstance(step, Prove) and step.revision.flip is not Flip.BACK:
+                limit = self.blame.gate().given_up(SEARCH.name)
+                if limit is not None:  # nothing is shown that cannot be searched for
+                    await self.blame.leave(key, entry, limit)
+                    break
             if not await self._try(step, entry, snapshot):
                 break
 

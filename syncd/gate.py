@@ -2,7 +2,8 @@
 
 A failure of the server closes the gate; one task looks at the server with growing pauses (at most 15 s apart) and
 opens it again. A server that is well at the first look has hiccupped, which is no news. With a ``patience`` the gate
-gives up and the pass ends with the server's error.
+gives up and the pass ends with the server's error. A limit on uploads, or on search tests, closes the gate for nobody
+else (``lanes``).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import math
 from collections.abc import Awaitable, Callable, Mapping
 
 from syncd.errors import AccountRefused, RateLimited, ServerError, Unavailable
+from syncd.lanes import LANES, Lanes
 from syncd.logs import get_logger
 from syncd.together import begin, ended
 
@@ -60,6 +62,7 @@ class Gate:
         self._good = good
         self._good_then: Mapping[str, int] = {}
         self._waiter: asyncio.Task[None] | None = None
+        self._lanes = Lanes(patience, good)
 
     @property
     def patience(self) -> float | None:
@@ -67,13 +70,16 @@ class Gate:
         return self._patience
 
     async def wait(self, trouble: ServerError) -> None:
-        """Return when the server works again.
+        """Return when the server works again, or when what it limits may be asked for again.
 
         Raises:
             ServerError: the trouble outlasted the patience, or is one that waiting does not cure.
         """
         if not self._curable(trouble):
             raise trouble
+        if isinstance(trouble, RateLimited) and trouble.endpoint in LANES:
+            await self._limited(trouble)
+            return
         if self._waiter is None or self._waiter.done():
             self._trouble = trouble
             self._waiter = begin(self._reopen(trouble))
@@ -88,14 +94,33 @@ class Gate:
         if self._waiter is not None and not self._waiter.done():
             await asyncio.shield(self._waiter)
 
-    def admit(self) -> None:
+    async def _limited(self, trouble: RateLimited) -> None:
+        loop = asyncio.get_running_loop()
+        given_up = self._lanes.refused(trouble, loop.time())
+        if not _may_pass(trouble) and not self.closed:
+            self._refusal = trouble
+            self._say(trouble)
+            if self._hoping is None or self._hoping.cancelled():
+                self._hope(trouble.endpoint, loop.time(), self._good.get(trouble.endpoint, 0))
+        if given_up:
+            raise trouble
+        # The lane's own pace decides who looks next, and when; what waits here does not crowd it.
+        await asyncio.sleep(min(max(trouble.retry_after or 0.0, _FIRST_PAUSE), LONGEST_PAUSE))
+
+    def given_up(self, endpoint: str) -> RateLimited | None:
+        """Why nothing is asked of an endpoint any more that the server limits on its own, if so."""
+        return self._lanes.given_up(endpoint)
+
+    def admit(self, endpoint: str = "") -> None:
         """Let a request through.
 
         Raises:
-            ServerError: the gate is closed, and for this reason.
+            ServerError: the gate is closed, or the endpoint is given up, and for this reason.
         """
         if self.closed and self._trouble is not None:
             raise self._trouble
+        if (limit := self._lanes.given_up(endpoint)) is not None:
+            raise limit
 
     @property
     def closed(self) -> bool:
@@ -154,18 +179,19 @@ class Gate:
                 else:
                     # The look says nothing of an empty balance: that is over when what was refused is done again.
                     self._say(self._refusal)
-                    self._hope(self._refusal.endpoint, loop.time())
+                    endpoint = self._refusal.endpoint
+                    self._hope(endpoint, loop.time(), self._good.get(endpoint, 0))
                 return
 
-    def _hope(self, endpoint: str, since: float) -> None:
-        """Look every second whether what was refused has been done since."""
+    def _hope(self, endpoint: str, since: float, good: int) -> None:
+        """Look every second whether what was refused has been done since; it had been ``good`` times before."""
         loop = asyncio.get_running_loop()
-        done = bool(endpoint) and self._good.get(endpoint, 0) > self._good_then.get(endpoint, 0)
+        done = bool(endpoint) and self._good.get(endpoint, 0) > good
         # Where nobody can say what was refused, or nobody asks for it any more, it is over when it stays away.
         if done or loop.time() - since >= (_FORGOTTEN if endpoint else _RELAPSE):
             self._well()
         else:
-            self._hoping = loop.call_later(_GLANCE, self._hope, endpoint, since)
+            self._hoping = loop.call_later(_GLANCE, self._hope, endpoint, since, good)
 
     def _relapse(self, trouble: ServerError, now: float) -> bool:
         """Whether this is the trouble before, come back.
@@ -186,7 +212,7 @@ class Gate:
             self._report(trouble)
 
     def _well(self) -> None:
-        self._reported = self._refusal = None
+        self._reported = self._refusal = self._hoping = None
         self._report(None)
 
     async def close(self) -> None:

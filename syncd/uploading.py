@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from syncd import due
 from syncd.convert import ChangedWhileReading, Outgoing
 from syncd.errors import OutcomeUnknown, Permanent, RemoteMissing, ServerError, Transient
+from syncd.fastgpt.endpoints import UPLOAD
 from syncd.fastgpt.models import Collection
 from syncd.ledger import entries, moves, remote
 from syncd.models import (
@@ -52,13 +53,13 @@ class Uploading:
         tools = self.tools
         source = tools.sources[action.key.source]
         folder = source.folder_of(action.key.path)
-        tools.admit()
+        tools.admit(UPLOAD.name)
         async with (
             tools.folders.used()
         ):  # before its turn comes: a folder that nobody can make holds up no other upload
             await tools.folders.ensure(action.key.source, source.dataset_id, folder)
         async with tools.uploads:
-            tools.admit()
+            tools.admit(UPLOAD.name)
             async with tools.folders.used():
                 folder_id = await tools.folders.ensure(action.key.source, source.dataset_id, folder)
                 outgoing = await tools.prepare(source, action.snapshot)
@@ -200,7 +201,7 @@ class Uploading:
         folder = source.folder_of(action.key.path)
         # A survey that ran beside it would find the same collection, and take it for a double.
         async with tools.uploads:
-            tools.admit()
+            tools.admit("")
             now = entries.revision(tools.ledger.conn, revision.id)
             if now is None or now.state is not State.UPLOADING:
                 return
@@ -225,7 +226,7 @@ class Uploading:
             raise doubt.cause
         outgoing = await tools.prepare(source, snapshot)
         async with tools.uploads:
-            tools.admit()
+            tools.admit(UPLOAD.name)
             async with tools.folders.used():
                 folder_id = await tools.folders.ensure(action.key.source, source.dataset_id, folder)
             attempt = await tools.ledger.commit("upload_again", lambda db: moves.send_again(db, revision, tools.now()))

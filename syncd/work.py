@@ -129,7 +129,8 @@ class Tools:
         witness: whether what fails for one document works for others.
         owner: the pass.
         look_again: called with a source that is to be looked at as a whole again.
-        admit: raises the server's trouble while there is some; asked by what has waited for its turn.
+        admit: raises the server's trouble while there is some, with an endpoint also what it limits there alone; asked
+            by what has waited for its turn.
     """
 
     client: Client
@@ -148,7 +149,7 @@ class Tools:
     witness: Witness
     owner: object = None
     look_again: Callable[[str], None] = lambda _source: None
-    admit: Callable[[], None] = lambda: None
+    admit: Callable[[str], None] = lambda _endpoint: None
     taken_at: list[float] = field(default_factory=lambda: [-math.inf])  # when the server took an upload, by the loop
     suspects: Suspects = field(default_factory=Suspects)  # whose training fails
     materials: Materials = field(default_factory=Materials)  # by revision, while it is under way

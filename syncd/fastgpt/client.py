@@ -310,6 +310,7 @@ class Client(About):
             if self.search_patience is not None and lasts > self.search_patience:
                 if self.search_patience:
                     error.retry_after = math.inf  # to wait for it was tried
+                    self.searches.abandon(error)
                 raise
             return None
         except errors.Unavailable:
@@ -322,9 +323,9 @@ class Client(About):
         """While the server limits search tests: end those that wait, since somebody asked to stop."""
         self.search_patience = 0.0
         if self.searches.refused_for():
-            self.searches.abandon(
-                errors.RateLimited("the server limits search tests", hint="they go on in the next run")
-            )
+            limit = errors.RateLimited("the server limits search tests", hint="they go on in the next run")
+            limit.endpoint = to.SEARCH.name
+            self.searches.abandon(limit)
 
 
 def _both(dataset_id: str, collection_id: str) -> dict[str, str]:

@@ -6,12 +6,12 @@ import asyncio
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
+from answers import ROUTES, instead
 from service_world import Service, ServiceWorld
 from texts import text
 from world import World
-
-from syncd.errors import RateLimited
 
 
 @pytest.fixture
@@ -42,19 +42,80 @@ def test_a_limit_on_search_stops_no_uploads(world: ServiceWorld) -> None:
 
 
 def test_a_one_shot_run_gives_up_on_a_limit_that_lasts(tmp_path: Path) -> None:
-    """`sync` ends with 75 when the server refuses search tests for longer than its patience; nothing is blamed."""
+    """`sync` ends with 75 when the server refuses search tests for longer than its patience; nothing is blamed.
+
+    Everything that needs no search is done: all is sent and compared, and nothing is shown that cannot be proven.
+    """
     world = World(tmp_path)
-    world.write("a.md", text("a"))
+    for number in range(60):
+        world.write(f"d{number:02d}.md", text(f"d{number}"))
     world.emulator.faults.add("rate_limit", match="searchTest", times=-1)
     began = world.now()
-    with pytest.raises(RateLimited) as caught:
-        world.sync()
-    assert caught.value.exit_code == 75
-    assert world.now() - began < 120
+    assert world.sync().exit_code == 75
+    assert world.now() - began < 180
+    assert (60, {}) == (len(world.requests("localFile")), world.visible())
+    assert len(world.requests("searchTest")) < 10
     world.emulator.faults.clear()
     world.sleep(60)
     assert world.sync().exit_code == 0
-    assert world.documents()["a.md"]["attempts"] == 0
+    assert {0} == {row["attempts"] for row in world.documents().values()}
+
+
+def test_a_limit_on_uploads_stops_nothing_else(tmp_path: Path) -> None:
+    """While the server takes no uploads, what has moved is moved, with one request for the upload; then 75."""
+    world = World(tmp_path)
+    for name in ("moved", "stays"):
+        world.write(f"{name}.md", text(name))
+    assert world.sync().exit_code == 0
+    world.sleep(1000)
+    world.write("new.md", text("new"))
+    world.rename("moved.md", "sub/moved.md")
+    world.emulator.faults.add("rate_limit", match="localFile", times=-1, retry_after=3600)
+    began = world.now()
+    assert world.sync().exit_code == 75
+    assert world.now() - began < 120
+    assert {"sub/moved.md", "stays.md"} == set(world.visible())
+    assert 1 == len([r for r in world.requests("localFile") if "new.md" in r.body])
+    world.emulator.faults.clear()
+    world.sleep(60)
+    assert world.sync().exit_code == 0
+    assert "verified" == world.states()["new.md"]
+
+
+PAUSES = ("1e12", "-5", "nonsense", "Mon, 01 Jan 2001 00:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 GMT")
+
+
+@pytest.mark.parametrize(
+    ("route", "asked"),
+    [(route, "3600") for route in ROUTES if route != "datasets"] + [("upload", asked) for asked in PAUSES],
+)
+def test_whatever_pause_is_asked_for(world: ServiceWorld, route: str, asked: str) -> None:
+    """A service that is refused looks again at most 15 s later, with one request, and goes on when that is answered."""
+    world.delete_at_once()
+    for name in ("one", "two", "gone"):
+        world.write(f"{name}.md", text(name))
+    if route != "create_dataset":
+        assert world.sync().exit_code == 0
+        world.sleep(1000)
+    world.write("two.md", text("two", 2))
+    for number in range(10):
+        world.write(f"sub/d{number}.md", text(f"d{number}"))
+    world.remove("gone.md")
+    limit = {"code": 429, "statusText": "tooManyRequest", "message": "", "data": None}
+    refusal = httpx.Response(429, json=limit, headers={"Retry-After": asked})
+    refused = instead(world, route, lambda _real: refusal, times=4, effect=False)
+
+    async def script(service: Service) -> None:
+        begins = world.now()
+        expected = {"one.md", "two.md", *(f"sub/d{number}.md" for number in range(10))}
+        await service.until(
+            lambda: {path for path, state in world.states().items() if state == "verified"} == expected, limit=300.0
+        )
+        await service.until(lambda: "gone.md" not in world.states(), limit=300.0)
+        assert refused, "the route was never asked"
+        assert world.now() - begins < 60.0 * (len(refused) + 1)
+
+    world.serve(script)
 
 
 def test_a_save_goes_before_a_long_first_sync(world: ServiceWorld) -> None:
