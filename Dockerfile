@@ -2,14 +2,24 @@
 #
 #   docker build -t syncd .                                  from a clone
 #   docker build -t syncd --build-arg SYNCD=syncd==0.1.0 .   from the package index (as `syncd scaffold docker` writes it)
-ARG PYTHON=docker.io/library/python:3.13-slim-trixie
+# The base by its digest: the same image each time, until somebody decides on another.
+ARG PYTHON=docker.io/library/python:3.13-slim-trixie@sha256:ffb752e139c0a19692a43af8d8523b274222dd68eebad5d583b45c2201c6e30a
 
 FROM ${PYTHON} AS build
 ARG SYNCD=/src
 COPY . /src
-# pip leaves: nothing in the finished image installs anything.
-RUN python3 -m venv /opt/syncd \
- && /opt/syncd/bin/pip install --no-cache-dir --disable-pip-version-check "${SYNCD}" \
+# Every dependency, and what builds the wheel, is a file that a lock file names by its hash. pip leaves at the end: nothing in
+# the finished image installs anything.
+RUN export PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 \
+ && python3 -m venv /opt/syncd \
+ && /opt/syncd/bin/pip install --require-hashes -r /src/requirements.lock \
+ && if [ -d "${SYNCD}" ]; then \
+        python3 -m venv /opt/build \
+     && /opt/build/bin/pip install --require-hashes -r /src/.ci/build.lock \
+     && /opt/build/bin/pip wheel --no-deps --no-build-isolation -w /opt/wheel "${SYNCD}" \
+     && /opt/syncd/bin/pip install --no-deps /opt/wheel/*.whl; \
+    else /opt/syncd/bin/pip install --no-deps "${SYNCD}"; fi \
+ && /opt/syncd/bin/pip check \
  && /opt/syncd/bin/python -m compileall -q /opt/syncd/lib \
  && /opt/syncd/bin/pip uninstall --yes --quiet pip
 

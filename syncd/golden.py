@@ -37,10 +37,10 @@ def read(data: bytes) -> dict[str, Any]:
     Raises:
         ValueError: it is not; the message says what and where.
     """
-    import tomli
+    import tomllib
 
     try:
-        return tomli.loads(data.decode("utf-8-sig"))
+        return tomllib.loads(data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise ValueError(f"it is no UTF-8, line {line}: save it as UTF-8") from None

@@ -1,8 +1,8 @@
 """The files that `syncd scaffold` writes, of the version that runs.
 
 Templates lie in ``syncd/assets``; ``$name`` is filled in, ``$$`` is a dollar sign. In JSON, where Grafana's own
-variables begin with one, ``@VERSION@`` is filled in and nothing else. Units and Dockerfile have one home, the top of
-the repository, and are part of the wheel.
+variables begin with one, ``@VERSION@`` is filled in and nothing else. Units, Dockerfile and lock file have one home,
+the top of the repository, and are part of the wheel.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from syncd import __version__
 from syncd.errors import UsageError
 
 KINDS: Mapping[str, str] = {
-    "docker": "a Dockerfile for an image of your own",
+    "docker": "a Dockerfile for an image of your own, with its lock file",
     "compose": "an override beside FastGPT's compose file",
     "k8s": "a native sidecar with git-sync; with --shards a StatefulSet",
     "systemd": "the units, and drop-ins for what they cannot know",
@@ -53,7 +53,8 @@ def files(kind: str, *, shards: int = 1) -> list[File]:
     if shards != 1 and kind != "k8s":
         raise UsageError("--shards is for k8s", hint=f"elsewhere set SYNCD_SHARD=i/{shards} for each instance")
     if kind == "docker":
-        return [File("Dockerfile", _dockerfile())]
+        lock = _home("requirements.lock").read_text(encoding="utf-8")
+        return [File("Dockerfile", _dockerfile()), File("requirements.lock", lock)]
     if kind == "systemd":
         units = _home("systemd")
         return [
@@ -84,7 +85,9 @@ def _home(name: str) -> Path:
 def _dockerfile() -> str:
     """The repository's own Dockerfile, but it takes syncd from the package index: there is no clone to build from."""
     text = _home("Dockerfile").read_text(encoding="utf-8")
-    text = text.replace("ARG SYNCD=/src\nCOPY . /src\n", f"ARG SYNCD=syncd=={__version__}\n")
+    text = text.replace(
+        "ARG SYNCD=/src\nCOPY . /src\n", f"ARG SYNCD=syncd=={__version__}\nCOPY requirements.lock /src/\n"
+    )
     lines = [line for line in text.splitlines(keepends=True) if not line.startswith("#   docker build")]
     head = f"# syncd {__version__}: docker build -t syncd:{__version__} .\n"
     return head + "".join(lines).replace("#\nARG PYTHON", "ARG PYTHON")

@@ -7,13 +7,13 @@ import dataclasses
 import pickle
 import re
 import shutil
+import tomllib
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-import tomli
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -258,7 +258,7 @@ data_enhance_collection_name = false
 
 def test_training_keys_become_fastgpts(folder: Path) -> None:
     """Training options carry FastGPT's own names, sorted, and say ``custom`` so that FastGPT heeds them."""
-    assert set(TRAINING) == set(tomli.loads(TRAINING_TEXT)["source"]["training"])
+    assert set(TRAINING) == set(tomllib.loads(TRAINING_TEXT)["source"]["training"])
     assert _load(folder, _source(TRAINING_TEXT)).sources[0].training == Training(
         "chunk",
         (
@@ -1298,8 +1298,8 @@ array = [
   1, # one
   [ "two",
     "three]" ],
-  { four = 4,
-    five = [
+  { four = 4, five = [
+      # six
       5 ] },
 ]
 inline = { a = 1, b.c = "}", d = [ { e = 1 } ] }
@@ -1337,7 +1337,7 @@ TRICKY_LINES: list[tuple[tuple[str | int, ...], int]] = [
     (("array", 1), 14),
     (("array", 1, 1), 15),
     (("array", 2, "four"), 16),
-    (("array", 2, "five"), 17),
+    (("array", 2, "five"), 16),
     (("array", 2, "five", 0), 18),
     (("inline", "b", "c"), 20),
     (("inline", "d", 0, "e"), 20),
@@ -1363,7 +1363,7 @@ TRICKY_LINES: list[tuple[tuple[str | int, ...], int]] = [
 
 
 def _unquoted(key: str) -> str:
-    return next(iter(tomli.loads(key + " = 0")))
+    return next(iter(tomllib.loads(key + " = 0")))
 
 
 @pytest.mark.parametrize(("where", "line"), TRICKY_LINES)
@@ -1383,7 +1383,7 @@ def _places(value: Any, where: tuple[str | int, ...] = ()) -> set[tuple[str | in
 @pytest.mark.parametrize("text", [TRICKY, EXAMPLE.read_text(encoding="utf-8"), TRAINING_TEXT])
 def test_every_place_has_a_line(text: str) -> None:
     """The scanner sees exactly the keys that the parser sees."""
-    assert set(Lines(text, _unquoted).known()) - {("list",)} == _places(tomli.loads(text)) - {("list",)}
+    assert set(Lines(text, _unquoted).known()) - {("list",)} == _places(tomllib.loads(text)) - {("list",)}
 
 
 # ---------------------------------------------------------------- the example and the starter
@@ -1407,7 +1407,7 @@ def test_the_example_is_a_complete_configuration(folder: Path) -> None:
 def test_the_example_lists_every_key(folder: Path) -> None:
     """Every key that the code knows is in the example: live, with its default, or marked as having none."""
     text = EXAMPLE.read_text(encoding="utf-8")
-    listed = tomli.loads(_uncommented(text, without_default=True))
+    listed = tomllib.loads(_uncommented(text, without_default=True))
     assert {"version", "source", *TABLES} == set(listed)
     for name, keys in TABLES.items():
         assert set(keys) == set(listed[name]), name

@@ -238,7 +238,7 @@ def test_before_the_set_up_nothing_goes_to_stdout() -> None:
 @pytest.mark.parametrize("module", ["syncd.logs", "syncd.config"])
 def test_importing_is_cheap(module: str) -> None:
     """Importing the module loads neither structlog nor any other heavy library."""
-    heavy = "{'structlog', 'rich', 'tomli', 'httpx', 'asyncio', 'sqlite3'}"
+    heavy = "{'structlog', 'rich', 'tomllib', 'httpx', 'asyncio', 'sqlite3'}"
     code = (
         f"import sys, {module}; from syncd.logs import get_logger; get_logger('a'); print({heavy} & set(sys.modules))"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,19 +18,28 @@ Table = dict[str, Any]
 
 def parse(text: str, problems: Problems) -> tuple[Table, Lines] | None:
     """Return the tables of a TOML text and where their keys stand, or None after reporting why not."""
-    import tomli
+    import tomllib
 
     try:
-        tables = tomli.loads(text)
-    except tomli.TOMLDecodeError as error:
-        problems.at(error.lineno, f"not valid TOML: {error.msg}")
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        line, message = _placed(str(error), text)
+        problems.at(line, f"not valid TOML: {message}")
     except RecursionError:
         problems.at(1, "not valid TOML: nested too deeply")
     except ValueError:
         problems.at(1, "not valid TOML: a number or a date that cannot be read")
     else:
-        return tables, Lines(text, lambda quoted: next(iter(tomli.loads(quoted + " = 0"))))
+        return tables, Lines(text, lambda quoted: next(iter(tomllib.loads(quoted + " = 0"))))
     return None
+
+
+def _placed(message: str, text: str) -> tuple[int, str]:
+    """The line that a message of ``tomllib`` ends with, and the rest of it (an attribute has it only since 3.14)."""
+    said = re.fullmatch(r"(?P<what>.*) \(at (?:line (?P<line>\d+), column \d+|end of document)\)", message, re.DOTALL)
+    if said is None:
+        return 1, message
+    return int(said["line"] or text.count("\n") + 1), said["what"]
 
 
 class Document:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from urllib.parse import unquote_to_bytes
-
-from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartParser
 
 from syncd.emulator.call import Upload
 from syncd.emulator.naming import decode_uri_component
 
 _BOUNDARY = re.compile(r'boundary=(?:"([^"]+)"|([^;\s]+))', re.IGNORECASE)
+_MOST_HEADERS = 80 * 1024  # bytes of one part's header lines; busboy stops there (its HeaderParser)
 _PARAMETER = re.compile(r';\s*([\w*]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;]*))')
 
 
@@ -30,62 +29,93 @@ class UploadParser:
         self._limit = limit
         self._upload = Upload()
         self._content = bytearray()
-        self._header = bytearray()
-        self._value = bytearray()
-        self._headers: dict[str, str] = {}
         self._field: str | None = None
         self._data = bytearray()
         self._in_file = False
-        self._parser = MultipartParser(
-            boundary.encode("latin-1"),
-            {
-                "on_part_begin": self._begin,
-                "on_part_data": self._part,
-                "on_part_end": self._end,
-                "on_header_field": self._header_name,
-                "on_header_value": self._header_value,
-                "on_header_end": self._header_end,
-                "on_headers_finished": self._headers_done,
-            },
-        )
+        # The first delimiter needs no line end before it; this gives it one.
+        self._delimiter = b"\r\n--" + boundary.encode("latin-1")
+        self._unread = bytearray(b"\r\n")
+        self._reads: Callable[[], bool] = self._preamble
 
     def feed(self, data: bytes) -> None:
         """Read on; after the first problem the rest is only received."""
         if self._upload.problem is not None:
             return
-        try:
-            self._parser.write(data)
-        except FormParserError:
-            self._upload.problem = "Unexpected end of form"
+        self._unread += data
+        while self._upload.problem is None and self._reads():
+            pass
 
     def finish(self) -> Upload:
         """The upload as far as it was understood."""
         upload = self._upload
-        if upload.problem is None and upload.name is not None and self._in_file:
+        if upload.problem is None and self._reads != self._epilogue:
             upload.problem = "Unexpected end of form"
         upload.content = bytes(self._content)
         self._content.clear()
         return upload
 
+    # Each of these takes what it understands off the front of what is unread, and says whether to go on.
+
+    def _preamble(self) -> bool:
+        """Before the first part: whatever stands there is passed over."""
+        return self._until_delimiter(lambda _: None)
+
+    def _inside(self) -> bool:
+        """Inside a part."""
+        return self._until_delimiter(self._part)
+
+    def _until_delimiter(self, take: Callable[[bytes], None]) -> bool:
+        at = self._unread.find(self._delimiter)
+        if at < 0:  # a delimiter may have begun at the end of what is there
+            ready = max(len(self._unread) - len(self._delimiter) + 1, 0)
+            take(bytes(self._unread[:ready]))
+            del self._unread[:ready]
+            return False
+        take(bytes(self._unread[:at]))
+        del self._unread[: at + len(self._delimiter)]
+        if self._reads == self._inside:
+            self._end()
+        self._reads = self._boundary
+        return True
+
+    def _boundary(self) -> bool:
+        """Behind a delimiter: a line end before another part, or two dashes at the end of the form."""
+        if len(self._unread) < 2:
+            return False
+        mark = bytes(self._unread[:2])
+        del self._unread[:2]
+        self._begin()
+        self._reads = self._headers if mark == b"\r\n" else self._epilogue
+        if mark not in (b"\r\n", b"--"):
+            self._upload.problem = "Unexpected end of form"
+        return True
+
+    def _headers(self) -> bool:
+        """A part's header lines, which end with an empty one."""
+        end = self._unread.find(b"\r\n\r\n")
+        if end < 0:
+            if len(self._unread) > _MOST_HEADERS:
+                self._upload.problem = "Malformed part header"
+            return False
+        lines = self._unread[:end].decode("latin-1").split("\r\n")
+        del self._unread[: end + 4]
+        named = (line.partition(":") for line in lines)
+        self._headed({name.strip().lower(): value.strip() for name, _, value in named})
+        self._reads = self._inside
+        return True
+
+    def _epilogue(self) -> bool:
+        """Behind the form: nothing counts."""
+        self._unread.clear()
+        return False
+
     def _begin(self) -> None:
-        self._headers = {}
         self._data.clear()
         self._field = None
         self._in_file = False
 
-    def _header_name(self, data: bytes, start: int, end: int) -> None:
-        self._header += data[start:end]
-
-    def _header_value(self, data: bytes, start: int, end: int) -> None:
-        self._value += data[start:end]
-
-    def _header_end(self) -> None:
-        self._headers[self._header.decode("latin-1").lower()] = self._value.decode("latin-1")
-        self._header.clear()
-        self._value.clear()
-
-    def _headers_done(self) -> None:
-        parameters = _parameters(self._headers.get("content-disposition", ""))
+    def _headed(self, headers: dict[str, str]) -> None:
+        parameters = _parameters(headers.get("content-disposition", ""))
         field, name = parameters.get("name", ""), parameters.get("filename")
         if name is None:
             self._field = field
@@ -100,13 +130,13 @@ class UploadParser:
             self._upload.hangs = True
             self._upload.name = name
 
-    def _part(self, data: bytes, start: int, end: int) -> None:
+    def _part(self, data: bytes) -> None:
         if not self._in_file:
-            self._data += data[start:end]
+            self._data += data
             return
-        self._upload.size += end - start
+        self._upload.size += len(data)
         if self._limit is None or self._upload.size <= self._limit:
-            self._content += data[start:end]
+            self._content += data
 
     def _end(self) -> None:
         self._in_file = False
