@@ -17,6 +17,8 @@ from syncd.running import Runner
 
 log = get_logger(__name__)
 
+_MOST_PROBLEMS = 20  # problems of one source that are logged
+
 
 @dataclass(slots=True)
 class Jobs:
@@ -82,6 +84,8 @@ class Jobs:
             except* SyncdError as group:  # one source's trouble is not the others'
                 log.warning("job.failed", job="verify", source=name, error=str(group.exceptions[0]))
             else:
+                for problem in report.problems[:_MOST_PROBLEMS]:
+                    log.warning("verify.problem", source=name, problem=problem)
                 documents += report.documents
                 questions += len(report.results)
                 missing += sum(row["verdict"] == "missing" for row in report.results)

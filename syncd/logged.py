@@ -22,6 +22,7 @@ EVENTS: Mapping[str, str] = {
     "request.done": "what a person asked of the service, and the exit code of the answer",
     "job.fired": "a job of the schedule began",
     "job.failed": "it ended by an error; it runs again at its next time",
+    "verify.problem": "a question cannot be asked, or a document not be searched for, while others can",
     "verify.search_broken": "search finds nothing in a dataset that it found before; no document is blamed",
     "verify.done": "a sample was proven again: documents, questions, how many search did not find",
     "maintenance.done": "rows pruned, the copy that was written, the ledger's check",

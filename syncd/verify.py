@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
-from syncd import golden
+from syncd import golden, refusing
 from syncd.apply import SourceState
 from syncd.convert import extract_text, front_matter, hash_file
 from syncd.decisions import locate
@@ -26,6 +26,7 @@ from syncd.logs import get_logger
 from syncd.models import DocumentKey, Format, LedgerEntry, Proof, Revision
 from syncd.progress import Progress
 from syncd.prove import Material
+from syncd.refusing import RefusedAlone
 from syncd.searching import LIMIT
 from syncd.together import begin, ended
 
@@ -184,7 +185,7 @@ async def _verify_document(run: _Run, key: DocumentKey) -> VerifyReport:
     if not engine.claims.hold(key, owner):
         return VerifyReport()
     try:
-        return await _unless_newer(engine, key, _search(run, key))
+        return await _unless_newer(engine, key, _unless_refused(run, key))
     finally:
         engine.claims.free(key, owner)
 
@@ -199,6 +200,17 @@ async def _unless_newer(engine: Engine, key: DocumentKey, work: Coroutine[Any, A
         return task.result() if task.done() else VerifyReport()
     finally:
         await ended(*(each for each in (task, news) if not each.done()))
+
+
+async def _unless_refused(run: _Run, key: DocumentKey) -> VerifyReport:
+    """Search for it; what the server answers for others, and not for this one, is said of this one."""
+    entry = entries.one(run.engine.ledger.conn, key)
+    if entry is None or entry.serving is None:
+        return VerifyReport()
+    try:
+        return await refusing.asked(run.engine.prover, entry.serving, partial(_search, run, key))
+    except RefusedAlone as refusal:
+        return VerifyReport(failed=True, problems=[f"{key.path}: the server refuses to answer for it: {refusal}"])
 
 
 async def _search(run: _Run, key: DocumentKey) -> VerifyReport:
@@ -222,7 +234,14 @@ async def _search(run: _Run, key: DocumentKey) -> VerifyReport:
     report.results += [_row(key, "probe", r.probe.text, r.verdict.value, r.rank, r.score) for r in proof.results]
     questions, problems = await engine.disk.run(key.source, _questions, state, key, text)
     report.problems += problems
-    report.results += [await _ask(engine, key, serving, question) for question in questions]
+    for question in questions:
+        try:
+            ask = partial(_ask, engine, key, serving, question)
+            report.results.append(await refusing.asked(engine.prover, serving, ask))
+        except RefusedAlone as refusal:
+            begins = " ".join(question.text[:120].split())[:60]
+            report.problems.append(f'{question.path}: the server refuses the question "{begins}…": {refusal}')
+            report.failed = True
     return report
 
 
