@@ -4,7 +4,8 @@ Text formats go out as UTF-8 with a byte order mark, whatever they were, and tex
 it (``sending`` says why). Nothing else is changed: line ends, front matter and inner U+FEFF stay.
 Other formats travel byte for byte.
 
-Files of up to 8 MiB are read once and sent from memory; larger ones are streamed, and never stand in memory as a whole.
+Files of up to 8 MiB (texts 2 MiB) are read once and sent from memory; larger ones are streamed, and never stand in
+memory as a whole. Nothing is parsed here that could cost more than it is worth: that is left to a reader (``reader``).
 """
 
 from __future__ import annotations
@@ -13,24 +14,23 @@ import hashlib
 import io
 import json
 import os
-import re
 import stat
-import tomllib
 import zipfile
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
+from typing import NamedTuple
 
-from syncd import charset, sending, sheettext, stream
+from syncd import charset, sending, stream
 from syncd import packing as packer
 from syncd.errors import Permanent
-from syncd.extract import office_text
 from syncd.formats import TEXT_FORMATS, format_of, suffix_of
+from syncd.matter import front_matter
 from syncd.models import Format, Problem, Training
 from syncd.names import upload_name
+from syncd.reader.asking import Task, Whole
+from syncd.shown import shown
 from syncd.stream import Body, ChangedWhileReading
-from syncd.tabular import csv_text
-from syncd.visible import html_text
+from syncd.visible import KEPT_RAW
 
 __all__ = [
     "CONVERTER_VERSION",
@@ -51,15 +51,17 @@ A better way of sending does not need that; it is recorded beside the hash (``se
 """
 
 IN_MEMORY = 8 * 2**20
-"""Largest file, in bytes, that is read into memory as a whole."""
+"""Largest file of a binary format, in bytes, that is read into memory as a whole."""
 
-COMPARED = 64 * 2**20
+TEXT_IN_MEMORY = 2 * 2**20
+"""The same of a text; in memory a character takes up to four bytes."""
+
+COMPARED = 16 * 2**20
 """Largest text file, in bytes, whose text is compared with the server's; it is read anew for that, one at a time."""
 
-FRONT_LIMIT = 64 * 1024
-"""Longest front matter that is read, in characters."""
+AT_ONCE = 64 * 1024
+"""Largest CSV, in bytes, that is read where it is met; its reader's work grows with the length alone."""
 
-_FRONT = re.compile(r"\ufeff?(---|\+\+\+)[ \t]*\r?\n(.*?)^\1[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE)
 _READ = 64 * 1024
 _TYPES = {
     Format.TEXT: "text/plain; charset=utf-8",
@@ -82,15 +84,24 @@ class Outgoing:
     size: int  # bytes to send
     sha256: str  # of the raw bytes of the file, as planned
     text: str | None  # the plain text the server's is compared with; None when it cannot be had
-    weak: str  # why ``text`` is missing or only partial, else ""
+    weak: str  # why ``text`` is missing or only partial, else ""; a reader may have more to say
     charset: str  # of the file; "" for binary formats
     body: Body
     sample: str = ""  # beginning, middle and end of a text too large for ``text``, for probes
     text_length: int | None = (
         None  # UTF-16 units of a txt or md text as sent, without its mark: FastGPT's rawTextLength
     )
-    remark: str = ""  # what FastGPT does not take over of it, counted
-    whole: Callable[[], str | None] | None = None  # reads a text too large for ``text``, when it is to be compared
+    task: Task | None = None  # what a reader is still to be asked, for ``text``
+    whole: Whole | None = None  # a text too large for ``text``, read when it is to be compared
+
+
+class Extract(NamedTuple):
+    """What is known of the text of a file."""
+
+    text: str | None = None
+    weak: str = ""  # why it is missing or only partial, else ""
+    task: Task | None = None  # what a reader is still to be asked for it
+    sample: str = ""  # beginning, middle and end of a text too large to be held
 
 
 def prepare(
@@ -121,7 +132,7 @@ def prepare(
     if fmt is None:
         raise _permanent(Problem.UNSUPPORTED, f"FastGPT cannot read {suffix_of(path) or 'files without a suffix'}.",
                          "Convert the file, or exclude it.")  # fmt: skip
-    raw, size = _read(disk_path, max_size, IN_MEMORY)
+    raw, size = _read(disk_path, max_size, _held(fmt))
     if size == 0:
         raise _permanent(Problem.EMPTY, "The file is empty.", "Fill or exclude it.")
     if raw is not None and hashlib.sha256(raw).hexdigest() != sha256:
@@ -132,10 +143,10 @@ def prepare(
             # FastGPT would take it for a table of its bytes, and train that (retrieval.md R15).
             raise _permanent(Problem.UNREADABLE, "This is no Excel workbook: it is no ZIP archive, as .xlsx files are.",
                              "Open and save it anew as .xlsx without a password, or exclude it.")  # fmt: skip
-        read = office_text(disk_path if raw is None else io.BytesIO(raw), fmt, IN_MEMORY)
         body = _packed(raw, disk_path, path, sha256, size) if fmt is Format.PPTX else None
         body = body or Body(raw, disk_path, path, sha256, size)
-        return Outgoing(name, _TYPES[fmt], body.size, sha256, read.text, read.weak, "", body, remark=read.remark)
+        task = Task(fmt, disk=disk_path) if raw is None else Task(fmt, raw)
+        return Outgoing(name, _TYPES[fmt], body.size, sha256, None, "", "", body, task=task)
     try:
         if raw is None:
             return _large(disk_path, path, sha256, encodings, fmt, name, size)
@@ -183,9 +194,22 @@ def _small(raw: bytes, sha256: str, encodings: tuple[str, ...], fmt: Format, nam
         text = charset.restate_charset(text)
         payload = text.encode("utf-8")
     whole = sending.head_of(fmt) + payload
-    plain, weak = _plain(text, fmt)
     length = _raw_length(fmt, utf16_length(text))
-    return Outgoing(name, _TYPES[fmt], len(whole), sha256, plain, weak, codec, Body(whole), "", length)
+    task = Task(fmt, payload) if _is_costly(text, fmt) else None
+    plain, weak = (None, "") if task else shown(text, fmt)
+    return Outgoing(name, _TYPES[fmt], len(whole), sha256, plain, weak, codec, Body(whole), "", length, task=task)
+
+
+def _held(fmt: Format) -> int:
+    """The largest file of a format that is held in memory; of HTML all that may be short enough to be converted."""
+    if fmt is Format.HTML:
+        return 4 * KEPT_RAW
+    return TEXT_IN_MEMORY if fmt in TEXT_FORMATS else IN_MEMORY
+
+
+def _is_costly(text: str, fmt: Format) -> bool:
+    """Say whether a text is left to a reader: Python's parser of HTML takes hours for some hundred kilobytes."""
+    return (fmt is Format.HTML and len(text) <= KEPT_RAW) or (fmt is Format.CSV and len(text) > AT_ONCE)
 
 
 def _large(
@@ -197,17 +221,13 @@ def _large(
     if seen.blank:
         raise _blank()
     body = Body(None, disk, path, sha256, seen.size, seen.plan)
-    sample, _ = _plain(seen.sample, fmt)
+    sample = shown(seen.sample, fmt)[0] if fmt is Format.CSV else seen.sample
     length = _raw_length(fmt, seen.length)
     weak = f"too large to compare whole ({size // 2**20} MiB)" if size > COMPARED else ""
-    whole = partial(_whole, body, fmt) if size <= COMPARED else None
+    whole = Whole(disk, seen.plan, sha256, path) if size <= COMPARED else None
     return Outgoing(
         name, _TYPES[fmt], seen.size, sha256, None, weak, seen.plan.codec, body, sample or "", length, whole=whole
     )
-
-
-def _whole(body: Body, fmt: Format) -> str | None:
-    return _plain(body.text(), fmt)[0]
 
 
 def _raw_length(fmt: Format, length: int) -> int | None:
@@ -215,69 +235,32 @@ def _raw_length(fmt: Format, length: int) -> int | None:
     return length + len(sending.head_of(fmt)) - len(sending.MARK) if fmt in (Format.TEXT, Format.MARKDOWN) else None
 
 
-def _plain(text: str, fmt: Format) -> tuple[str | None, str]:
-    """Return the text after the conversion FastGPT is known to make."""
-    if fmt is Format.HTML:
-        text = html_text(text)
-    elif fmt is Format.CSV:
-        text = csv_text(text)
-    else:
-        return text, ""
-    if not any(map(str.isalnum, text)):
-        return None, f"no text is to be seen in this {fmt.value.upper()}"
-    return text, ""
+def extract_text(disk_path: str | bytes, *, path: str, encodings: tuple[str, ...]) -> Extract:
+    """Return the plain text of a file, or what a reader is to be asked for it, or why it cannot be had.
 
-
-def extract_text(
-    disk_path: str | bytes, *, path: str, encodings: tuple[str, ...], limit: int = IN_MEMORY
-) -> tuple[str | None, str]:
-    """Return the plain text of a file, and why it is missing or only partial (else "").
-
-    Only ``OSError`` is raised. ``limit``: bytes of text at most.
+    Only ``OSError`` is raised.
     """
     fmt = format_of(path)
     if fmt is None:
-        return None, "a format that cannot be read here"
-    if fmt not in TEXT_FORMATS:
-        read = office_text(disk_path, fmt, limit)
-        return read.text and sheettext.plain(read.text), read.weak
-    raw, _ = _read(disk_path, None, limit)
-    if raw is None:
-        return None, "too large to compare whole"
+        return Extract(weak="a format that cannot be read here")
     try:
+        raw, size = _read(disk_path, None, _held(fmt))
+        if fmt not in TEXT_FORMATS:
+            return Extract(task=Task(fmt, disk=disk_path) if raw is None else Task(fmt, raw))
+        if raw is None:
+            seen = stream.survey(disk_path, size, encodings, html=fmt is Format.HTML, head=b"")
+            return Extract(weak="too large to compare whole", sample=seen.sample)
         text, codec, mark = charset.decode(raw, encodings, html=fmt is Format.HTML)
-        charset.check_text(raw[mark:] if codec == "utf-8" else text.encode("utf-8"))
-    except charset.Undecodable as error:
-        return None, error.message
-    return _plain(text, fmt)
+        payload = raw[mark:] if codec == "utf-8" else text.encode("utf-8")
+        charset.check_text(payload)
+    except (charset.Undecodable, Permanent) as error:
+        return Extract(weak=error.message)
+    return Extract(task=Task(fmt, payload)) if _is_costly(text, fmt) else Extract(*shown(text, fmt))
 
 
 def utf16_length(text: str) -> int:
     """Return the length of ``text`` as JavaScript counts it."""
     return len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2
-
-
-def front_matter(text: str) -> tuple[dict[str, object], int]:
-    """Return the front matter of a Markdown text (``---`` YAML, ``+++`` TOML) and where the body begins.
-
-    Rubbish, more than 64 KiB of it, anything but a table and YAML with aliases (the way in for expansion bombs) give
-    an empty table; the body then begins after the fence if there is one, else at 0.
-    """
-    found = _FRONT.match(text, 0, FRONT_LIMIT)
-    if found is None:
-        return {}, 0
-    try:
-        if found[1] == "+++":
-            data: object = tomllib.loads(found[2])
-        else:
-            import yaml
-
-            if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(found[2], Loader=yaml.SafeLoader)):
-                return {}, found.end()
-            data = yaml.safe_load(found[2])
-    except Exception:  # whatever a person typed there, the document is still a document
-        return {}, found.end()
-    return ({str(key): value for key, value in data.items()} if isinstance(data, dict) else {}), found.end()
 
 
 def settings_id(training: Training, encodings: tuple[str, ...], path: str) -> str:

@@ -284,6 +284,7 @@ class Daemon:
         async with AsyncExitStack() as stack:
             client = await stack.enter_async_context(make_client(config))
             engine = Engine(config, self.ledger, client, run=self.heart.in_thread)
+            stack.callback(engine.close)
             notifier = Notifier(config.notify, healthy=self.healthy, digest=self.digest)
             hearing = Hearing(self.metrics, notifier.tell, self._to_page, self._now, self.describe)
             runner = Runner(engine, hearing, self._perform)

@@ -30,6 +30,7 @@ from syncd.plan import make
 from syncd.preparing import Known
 from syncd.progress import Progress
 from syncd.prove import Prover
+from syncd.reader.asking import Reader, Readers
 from syncd.timekeeping import Timekeeper
 from syncd.training import TrainingWatch
 from syncd.witness import Witness
@@ -52,6 +53,7 @@ class Engine:
         now: the wall clock, seconds since the epoch.
         run: runs blocking work elsewhere; tests run it in place.
         progress: filled in on the way by ``sync``.
+        reader: reads documents; child processes of its own without one.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Engine:
         now: Callable[[], float] = time.time,
         run: Callable[..., Awaitable[Any]] = asyncio.to_thread,
         progress: Progress | None = None,
+        reader: Reader | None = None,
     ) -> None:
         self.config = config
         self.ledger = ledger
@@ -73,6 +76,7 @@ class Engine:
         self.look_again: Callable[[str], None] = lambda _source: None
         self._now = now
         self.disk = Disk(run)
+        self.reader = reader or Readers(run=run)
         self._asked = False  # a person's stop
         self._trouble_kind = ""  # of the server, as it was logged last
         self._resting = asyncio.Event()  # no pass runs
@@ -89,7 +93,14 @@ class Engine:
             ledger=ledger,
             folders=folders,
             training=self._training,
-            prover=Prover(client, ledger, shared=config.shard is not None, seen=self._training.seen, run=run),
+            prover=Prover(
+                client,
+                ledger,
+                shared=config.shard is not None,
+                seen=self._training.seen,
+                run=run,
+                reader=self.reader,
+            ),
             sources=self.sources,
             uploads=client.uploads,
             now=now,
@@ -116,6 +127,11 @@ class Engine:
         """Stop every pass at its next safe point; never inside a flip. What comes later stops at once."""
         self._asked = True
         self.interrupt()
+        self.reader.give_up()
+
+    def close(self) -> None:
+        """Leave no process behind."""
+        self.reader.close()
 
     def interrupt(self) -> None:
         """Stop the passes that run at their next safe point; later ones are not concerned."""

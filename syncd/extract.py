@@ -1,7 +1,7 @@
 """The text of office formats and PDF, for comparing with the server's and for cutting probes.
 
-They are read with bounds on entries, bytes, pages and seconds. Whatever goes wrong here makes a proof weak, never a
-document fail: the server has readers of its own.
+They are read with bounds on entries, bytes, elements, depth, pages and seconds, by a process of their own (``reader``).
+Whatever goes wrong here makes a proof weak, never a document fail: the server has readers of its own.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ import re
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from time import monotonic
+from contextlib import contextmanager
+from time import process_time
 from typing import IO, Any, NamedTuple
 from xml.parsers import expat
 
 from syncd import sheettext, wordtext
 from syncd.models import Format
+from syncd.unzip import Directory
 
 
 class Reading(NamedTuple):
@@ -30,8 +32,11 @@ class Reading(NamedTuple):
 
 MAX_ENTRIES = 10_000
 MAX_UNPACKED = 256 * 2**20  # bytes read out of one archive
+MAX_ELEMENTS = 2_000_000  # of all parts of one archive
+MAX_DEPTH = 1000  # elements inside of each other; a parser keeps all that are open
+MAX_TOKEN = 4 * 2**20  # bytes of a tag with its attributes, or of a comment
 MAX_PAGES = 500
-MAX_SECONDS = 20.0
+MAX_SECONDS = 15.0  # of processor time; then what was read is taken
 EDGE = 0.05  # of a page's height, above and below, that FastGPT leaves out
 
 
@@ -40,7 +45,12 @@ class _RefusedError(Exception):
 
 
 def office_text(source: str | bytes | IO[bytes], fmt: Format, limit: int) -> Reading:
-    """Return the text of a docx, pptx, xlsx or pdf file, at most ``limit`` bytes of it; raises ``OSError`` only."""
+    """Return the text of a docx, pptx, xlsx or pdf file, at most ``limit`` bytes of it.
+
+    Raises:
+        OSError: the file cannot be read.
+        MemoryError: there is not enough for it.
+    """
     parts: list[str] = []
     left: Counter[str] = Counter()
     unread = 0
@@ -55,6 +65,8 @@ def office_text(source: str | bytes | IO[bytes], fmt: Format, limit: int) -> Rea
         if error.errno is not None:  # the disk's trouble, not the document's
             raise
         return Reading(None, f"its text cannot be read here ({error})")
+    except MemoryError:  # whoever set a limit knows what it means
+        raise
     except Exception as error:  # a broken document must not stop anything; the server judges it
         return Reading(None, f"its text cannot be read here ({str(error) or type(error).__name__})"[:200])
     text = "".join(parts)
@@ -93,7 +105,7 @@ def _named(left: Counter[str]) -> str:
 
 def _archive(source: str | bytes | IO[bytes], fmt: Format, out: _Collector, left: Counter[str]) -> int:
     handle = os.fsdecode(source) if isinstance(source, bytes) else source
-    with zipfile.ZipFile(handle) as archive:
+    with _opened(handle) as file, zipfile.ZipFile(Directory(file)) as archive:
         names = [info.filename for info in archive.infolist()]
         if len(names) > MAX_ENTRIES:
             raise _RefusedError("too many entries in the archive")
@@ -101,12 +113,21 @@ def _archive(source: str | bytes | IO[bytes], fmt: Format, out: _Collector, left
         return readers[fmt](_Archive(archive, names, out), out.add, left)
 
 
+@contextmanager
+def _opened(source: str | IO[bytes]) -> Iterator[IO[bytes]]:
+    if isinstance(source, str):
+        with open(source, "rb") as file:
+            yield file
+    else:
+        yield source
+
+
 class _Collector:
     def __init__(self, parts: list[str], limit: int) -> None:
         self.parts, self.left, self.full = parts, limit, False
 
     def add(self, text: str) -> None:
-        self.left -= len(text.encode("utf-8", "replace"))
+        self.left -= len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
         if self.left < 0:
             self.full = True
         else:
@@ -114,10 +135,12 @@ class _Collector:
 
 
 class _Archive:
-    """An archive that gives out a bounded number of bytes in all."""
+    """An archive that gives out a bounded number of bytes and elements in all, for a bounded time."""
 
     def __init__(self, archive: zipfile.ZipFile, names: list[str], out: _Collector) -> None:
         self.archive, self.names, self.out, self.left = archive, names, out, MAX_UNPACKED
+        self.elements, self.depth = 0, 0
+        self.until = process_time() + MAX_SECONDS
 
     def blocks(self, name: str) -> Iterator[bytes]:
         with self.archive.open(name) as stream:
@@ -137,10 +160,15 @@ class _Archive:
             raise _RefusedError("it declares a document type")
 
         def begin(tag: str, attrs: dict[str, str]) -> None:
+            self.elements += 1
+            self.depth += 1
+            if self.depth > MAX_DEPTH:
+                raise _RefusedError(f"more than {MAX_DEPTH} of its elements stand inside of each other")
             space, _, local = tag.rpartition(" ")
             sink.start(space, local, attrs)
 
         def finish(tag: str) -> None:
+            self.depth -= 1
             space, _, local = tag.rpartition(" ")
             sink.end(space, local)
 
@@ -148,8 +176,13 @@ class _Archive:
         parser.StartElementHandler = begin
         parser.EndElementHandler = finish
         parser.CharacterDataHandler = sink.data
+        fed = self.depth = 0
         for block in self.blocks(name):
             parser.Parse(block, False)
+            fed += len(block)
+            if fed - parser.CurrentByteIndex > MAX_TOKEN:
+                raise _RefusedError("one of its elements is too long")
+            self.out.full |= self.elements > MAX_ELEMENTS or process_time() > self.until
             if self.out.full:
                 return
         parser.Parse(b"", True)
@@ -261,11 +294,11 @@ def _pdf(source: str | bytes | IO[bytes], out: _Collector, left: Counter[str]) -
     import pypdf
 
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)
-    until = monotonic() + MAX_SECONDS
+    until = process_time() + MAX_SECONDS
     handle = os.fsdecode(source) if isinstance(source, bytes) else source
     with pypdf.PdfReader(handle, strict=False) as reader:
         for number, page in enumerate(reader.pages):
-            if number >= MAX_PAGES or out.full or monotonic() > until:
+            if number >= MAX_PAGES or out.full or process_time() > until:
                 return f"only its first {number} pages are compared"
             if _unmapped(page):
                 raise _RefusedError(

@@ -17,7 +17,8 @@ ROOM = 64 * 1024 * 1024  # bytes of memory
 def weight(material: Material) -> int:
     """Bytes of memory that the texts of a material take; two names of one text count once."""
     texts = {id(text): text for text in (material.text, material.compared, material.sample) if text}
-    return sum(sys.getsizeof(text) for text in texts.values())
+    read = 0 if material.task is None else len(material.task.content)
+    return sum(sys.getsizeof(text) for text in texts.values()) + read
 
 
 class Materials:

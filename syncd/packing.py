@@ -15,6 +15,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import IO
 
+from syncd.unzip import Directory
+
 CONTENT_TYPES = "[Content_Types].xml"
 _LOCAL = struct.Struct("<4s5H3L2H")
 _CENTRAL = struct.Struct("<4s6H3L5H2L")
@@ -22,7 +24,7 @@ _END = struct.Struct("<4s4H2LH")
 _UTF8, _DESCRIPTOR, _ENCRYPTED = 0x800, 0x08, 0x01
 _MOST = 2**32 - 1  # larger archives need another form, which no presentation has
 _FIRST = 2**20  # bytes of the first entry at most
-_ENTRIES = 65_000
+_ENTRIES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ def plan(file: IO[bytes], first: str = CONTENT_TYPES) -> Packing | None:
     overlap): it is sent as it is, and the server says what it thinks of it.
     """
     try:
-        with zipfile.ZipFile(file) as archive:
+        with zipfile.ZipFile(Directory(file)) as archive:
             entries = archive.infolist()
             chosen = next((entry for entry in entries if entry.filename == first), None)
             if chosen is None or len(entries) > _ENTRIES or chosen.file_size > _FIRST:

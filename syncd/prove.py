@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from syncd import sheettext
@@ -17,10 +17,12 @@ from syncd.fastgpt.client import Client
 from syncd.formats import format_of
 from syncd.ledger import Ledger
 from syncd.models import CollectionId, Format, Hit, Proof, Revision
+from syncd.reader import asking
+from syncd.reader.asking import Read, Reader, Readers, Task, Whole
 from syncd.searching import ASK_AGAIN, Searcher
 
 _AT_ONCE = 30_000
-"""Characters up to which a text is compared at once; longer ones elsewhere, so that the event loop goes on (D7)."""
+"""Characters up to which a text is compared at once; longer ones by a reader, so that the event loop goes on (D7)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,25 +36,33 @@ class Material:
     length: int | None = None  # characters of a text too large to be held whole
     sample: str = ""
     compared: str | None = None  # ``text`` with the marks that only the comparison understands
-    whole: Callable[[], str | None] | None = None  # reads a text too large to be held
+    whole: Whole | None = None  # a text too large to be held
+    task: Task | None = None  # what a reader is still to be asked for the text
+    asked_only: bool = False  # the text is for probes alone, nothing is compared with it
 
     @classmethod
     def of(cls, outgoing: Outgoing, path: str, mode: str) -> Material:
         """The material of a file as it was sent."""
         if mode == "qa":
-            return cls(
-                None, "in mode qa the server stores questions and answers of its own", sample=outgoing.text or ""
-            )
+            weak = "in mode qa the server stores questions and answers of its own"
+            return cls(None, weak, sample=outgoing.text or "", task=outgoing.task, asked_only=True)
         return cls(
             text=outgoing.text and sheettext.plain(outgoing.text),
             weak=outgoing.weak,
             fmt=format_of(path) or Format.MARKDOWN,
-            remark=outgoing.remark,
             length=outgoing.text_length,
             sample=outgoing.sample,
             compared=outgoing.text,
             whole=outgoing.whole,
+            task=outgoing.task,
         )
+
+    def completed(self, read: Read) -> Material:
+        """With the text that a reader gave."""
+        plain = read.text and sheettext.plain(read.text)
+        if self.asked_only:
+            return replace(self, sample=plain or "", task=None)
+        return replace(self, text=plain, weak=read.weak, remark=read.remark, compared=read.text, task=None)
 
 
 class Prover:
@@ -64,6 +74,7 @@ class Prover:
         shared: other shards, with ledgers of their own, feed the same datasets.
         seen: hears of every answer of a search test.
         run: runs blocking work elsewhere (``asyncio.to_thread``).
+        reader: reads and compares what is long, or what somebody may have built to hurt.
     """
 
     def __init__(
@@ -75,12 +86,22 @@ class Prover:
         shared: bool = False,
         seen: Callable[[list[Hit]], None] = lambda _hits: None,
         run: Callable[..., Awaitable[Any]] = asyncio.to_thread,
+        reader: Reader | None = None,
     ) -> None:
         self._client = client
         rng = rng or random.Random(0)  # noqa: S311 - no secret
         self._searcher = Searcher(client, ledger, rng, shared, seen, run)
-        self._run = run
+        self._reader = reader or Readers(run=run)
         self._large = asyncio.Lock()  # one text at a time is held that is too large to be held
+
+    async def complete(self, material: Material) -> Material:
+        """The material with its text, if a reader was still to be asked for it.
+
+        Raises:
+            GivenUp: somebody asked to stop.
+            OSError: the file cannot be read any more.
+        """
+        return material if material.task is None else material.completed(await asking.read(self._reader, material.task))
 
     async def compare(self, collection_id: CollectionId, material: Material) -> Comparison:
         """Compare the server's chunks with what was sent; returns why that is weak, and what FastGPT leaves out.
@@ -108,7 +129,7 @@ class Prover:
         text = material.text if material.compared is None else material.compared
         if text is None and material.whole is not None:
             async with self._large:
-                return await self._with(collection_id, material, await self._run(material.whole))
+                return await self._with(collection_id, material, material.whole)
         if text is not None:
             return await self._with(collection_id, material, text)
         if material.length is None:
@@ -121,15 +142,12 @@ class Prover:
             return Comparison(None, message)
         return Comparison(Difference("content-differs", message, max(material.length - stored, 0), "", 0.0))
 
-    async def _with(self, collection_id: CollectionId, material: Material, text: str | None) -> Comparison:
-        if text is None:
-            return Comparison(None, "no text is to be seen in it")
+    async def _with(self, collection_id: CollectionId, material: Material, text: str | Whole) -> Comparison:
         chunks = await self._client.chunks(collection_id)
         partial = bool(material.weak)
-        if len(text) <= _AT_ONCE and sum(map(len, chunks)) <= 3 * _AT_ONCE:
+        if isinstance(text, str) and len(text) <= _AT_ONCE and sum(map(len, chunks)) <= 3 * _AT_ONCE:
             return examine(text, chunks, material.fmt, partial=partial)
-        found: Comparison = await self._run(lambda: examine(text, chunks, material.fmt, partial=partial))
-        return found
+        return await asking.examine(self._reader, text, chunks, material.fmt, partial=partial)
 
     async def search(self, revision: Revision, policy: VerifyPolicy, material: Material, weak: str) -> Proof:
         """Run the probes of one visible revision.

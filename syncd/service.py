@@ -59,7 +59,11 @@ async def engine(config: Config, progress: Progress | None = None) -> AsyncItera
             with ledger.transaction("kept") as conn:
                 requests.keep_configuration(conn, text)
         async with make_client(config) as client:
-            yield Engine(config, ledger, client, progress=progress)
+            made = Engine(config, ledger, client, progress=progress)
+            try:
+                yield made
+            finally:
+                made.close()
     finally:
         ledger.close()
 

@@ -18,6 +18,7 @@ FORMATTED, PLAIN = "\ue0f0", "\ue0f1"
 
 _SHOWN = 11  # digits of a number without a format
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
+_ROW = 2**20  # characters of a row that are held
 
 
 def plain(text: str) -> str:
@@ -48,6 +49,10 @@ def _sheets(source: Source) -> list[str]:
     found = [name for name in found if name in source.names]
     numbered = [(int(m[1]), n) for n in source.names if (m := re.fullmatch(r"xl/worksheets/sheet(\d+)\.xml", n))]
     return found or [name for _, name in sorted(numbered)]
+
+
+def _tidy(value: str) -> str:
+    return " ".join(_ESCAPED.sub(lambda m: chr(int(m[1], 16)), value).split())
 
 
 class _Quiet:
@@ -115,8 +120,10 @@ class _Sheet(_Quiet):
         self.add, self.left, self.strings, self.formatted = add, left, strings, formatted
         self.type = self.inside = self.style = ""
         self.formula = self._reading = False
+        self.length = 0  # characters of the row
         self.row: list[str] = []
         self.words: list[str] = []
+        self.known: dict[int, str] = {}  # shared strings as they are shown
 
     def start(self, space: str, tag: str, attrs: dict[str, str]) -> None:
         if tag == "c":
@@ -132,6 +139,7 @@ class _Sheet(_Quiet):
         if tag == "row" and self.row:
             self.add(" | ".join(self.row) + "\n")
             self.row.clear()
+            self.length = 0
         elif tag == "c":
             value = "".join(self.words)
             if self.formula and not value:
@@ -139,20 +147,30 @@ class _Sheet(_Quiet):
             elif self.type == "e":
                 self.left["cell with an error"] += 1
             elif value:
-                self.row.append(self._shown(value))
+                self._cell(self._shown(value))
+
+    def _cell(self, text: str) -> None:
+        """Take a cell along; a row that is as long as a whole sheet goes out in parts."""
+        self.row.append(text)
+        self.length += len(text)
+        if self.length > _ROW:
+            self.add(" | ".join(self.row))
+            self.row[:], self.length = ("",), 0
 
     def _shown(self, value: str) -> str:
         if self.type == "s":
             index = int(value)
-            value = self.strings[index] if index < len(self.strings) else ""
-        elif self.type == "b":
+            if index not in self.known:
+                self.known[index] = _tidy(self.strings[index]) if index < len(self.strings) else ""
+            return self.known[index]
+        if self.type == "b":
             return "true" if value == "1" else "false"
-        elif self.type == "n":
+        if self.type == "n":
             number = int(self.style) if self.style.isdecimal() else -1
             formatted = 0 <= number < len(self.formatted) and self.formatted[number]
             # Without a format at most 11 digits are shown.
             return f"{FORMATTED}{value}{PLAIN}" if formatted or len(value) > _SHOWN else value
-        return " ".join(_ESCAPED.sub(lambda m: chr(int(m[1], 16)), value).split())
+        return _tidy(value)
 
     def data(self, text: str) -> None:
         if self.inside in ("v", "t"):

@@ -10,7 +10,7 @@ import codecs
 import hashlib
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from syncd import charset
@@ -88,20 +88,6 @@ class Body:
             raise changed(self._path)
         self._digest = digest.hexdigest()
 
-    def text(self) -> str:
-        """Return the text of a large text file as a whole, without its mark.
-
-        Raises:
-            ChangedWhileReading: the bytes are not those that were planned.
-            OSError: the file cannot be read any more.
-        """
-        assert isinstance(self._plan, TextPlan)  # noqa: S101 - a text's body has one
-        digest = hashlib.sha256()
-        whole = "".join(text for text, _ in _text(self._disk, self._plan, digest))
-        if digest.hexdigest() != self._sha256:
-            raise changed(self._path)
-        return whole
-
     def verify(self) -> None:
         """Raise ``ChangedWhileReading`` unless the bytes that were sent last are those that were planned."""
         if self.whole is None and self._digest != self._sha256:
@@ -126,21 +112,19 @@ def _sent(disk: DiskPath, plan: TextPlan | Packing | None, digest: hashlib._Hash
         yield from plan.pieces(_raw(disk, BLOCK, digest))
         return
     yield plan.head
-    for _, block in _text(disk, plan, digest):
+    for _, block in decoded(_raw(disk, _TRANSCODE, digest), plan):
         yield block
 
 
-def _text(
-    disk: DiskPath, plan: TextPlan, digest: hashlib._Hash, choice: Choice | None = None
-) -> Iterator[tuple[str, bytes]]:
-    """Yield a text and its UTF-8 form block by block; strict.
+def decoded(blocks: Iterable[bytes], plan: TextPlan, choice: Choice | None = None) -> Iterator[tuple[str, bytes]]:
+    """Yield the text of a file's blocks, and its UTF-8 form, block by block; strict.
 
     Raises:
         charset.Undecodable: a byte does not fit, if ``choice`` says what is tried; else ``UnicodeError``.
     """
     decoder = codecs.getincrementaldecoder(plan.codec)()
     skip, first, done, line = plan.skip, plan.restate, 0, 1
-    for block in itertools.chain(_raw(disk, _TRANSCODE, digest), (b"",)):
+    for block in itertools.chain(blocks, (b"",)):
         pending = decoder.getstate()[0] if choice is not None else b""
         try:
             text = decoder.decode(block[skip:], not block)
@@ -225,7 +209,7 @@ def _survey(disk: DiskPath, size: int, plan: TextPlan, choice: Choice) -> Survey
     escaped = False
     samples: list[str] = []
     tail = ""
-    for text, block in _text(disk, plan, digest, choice):
+    for text, block in decoded(_raw(disk, _TRANSCODE, digest), plan, choice):
         charset.check_text(block)
         charset.check_block(text, choice, line)
         line += text.count("\n")

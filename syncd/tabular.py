@@ -7,9 +7,11 @@ Python's reader. Described after Papa Parse 5's behaviour and the readings in ``
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 
 _QUOTE = '"'
+_BLANKS = re.compile(r"\s*")
 _DELIMITERS = (",", "\t", "|", ";", "\x1e", "\x1f")
 _GUESSED_FROM = 10  # rows
 _LINE_ENDS_FROM = 2**20  # characters
@@ -92,9 +94,11 @@ class _Reader:
         """Return where the cell that a quote before ``after`` may close ends; ``None`` when it does not close it."""
         if after >= len(self.text):
             return len(self.text)
+        blanks = _BLANKS.match(self.text, after)
+        upto = after if blanks is None else blanks.end()
         for mark in (self.delimiter, self.end):
             at = self._find(mark, after)
-            if at < len(self.text) and not self.text[after:at].strip():
+            if at < len(self.text) and at <= upto:
                 return at
         return None
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from syncd import golden, refusing
 from syncd.apply import SourceState
-from syncd.convert import extract_text, front_matter, hash_file
+from syncd.convert import extract_text, hash_file
 from syncd.decisions import locate
 from syncd.engine import Engine
 from syncd.errors import EXIT_OK, EXIT_UNPROVEN, ServerError, UsageError
@@ -26,6 +26,8 @@ from syncd.logs import get_logger
 from syncd.models import DocumentKey, Format, LedgerEntry, Proof, Revision
 from syncd.progress import Progress
 from syncd.prove import Material
+from syncd.reader import asking
+from syncd.reader.wire import GivenUp
 from syncd.refusing import RefusedAlone
 from syncd.searching import LIMIT
 from syncd.together import begin, ended
@@ -224,7 +226,15 @@ async def _search(run: _Run, key: DocumentKey) -> VerifyReport:
     if serving.dataset_id in run.sick:
         report.failed = True
         return report
-    material, text = await engine.disk.run(key.source, _material, state, entry)
+    material = await engine.disk.run(key.source, _material, state, entry)
+    try:
+        material = await engine.prover.complete(material)
+        text = material.text or material.sample
+        asked = await asking.questions(engine.reader, text)
+    except GivenUp:
+        return report
+    except OSError:
+        material, text, asked = Material(None, "the file is not there any more"), "", None
     proof = await engine.prover.search(serving, state.config.verify, material, serving.weak)
     if not proof.passed and not await engine.prover.control(serving):
         return _sick(run, key, serving)
@@ -232,7 +242,7 @@ async def _search(run: _Run, key: DocumentKey) -> VerifyReport:
     run.heard(key, proof)
     report.failed = not proof.passed
     report.results += [_row(key, "probe", r.probe.text, r.verdict.value, r.rank, r.score) for r in proof.results]
-    questions, problems = await engine.disk.run(key.source, _questions, state, key, text)
+    questions, problems = await engine.disk.run(key.source, _questions, state, key, asked)
     report.problems += problems
     for question in questions:
         try:
@@ -273,29 +283,24 @@ def _row(
     }
 
 
-def _material(state: SourceState, entry: LedgerEntry) -> tuple[Material, str]:
-    """The file's own text when it still is what serves, else nothing: the server's text is taken then."""
+def _material(state: SourceState, entry: LedgerEntry) -> Material:
+    """The file's own text when it still is what serves, or how to get it; else the server's text is taken."""
     assert entry.serving is not None  # noqa: S101 - the caller looked
     path = os.path.join(state.config.path, entry.key.path)
     try:
         if hash_file(path) != entry.serving.content.sha256:
-            return Material(None, "the file has changed since"), ""
-        text, weak = extract_text(path, path=entry.key.path, encodings=state.config.encodings)
+            return Material(None, "the file has changed since")
+        found = extract_text(path, path=entry.key.path, encodings=state.config.encodings)
     except OSError:
-        return Material(None, "the file is not there any more"), ""
+        return Material(None, "the file is not there any more")
     if state.config.training.mode == "qa":
-        return Material(None, "mode qa", sample=text or ""), text or ""
-    return Material(text, weak, format_of(entry.key.path) or Format.MARKDOWN), text or ""
+        return Material(None, "mode qa", sample=found.text or found.sample, task=found.task, asked_only=True)
+    fmt = format_of(entry.key.path) or Format.MARKDOWN
+    return Material(found.text, found.weak, fmt, sample=found.sample, task=found.task)
 
 
-def _questions(state: SourceState, key: DocumentKey, text: str) -> tuple[list[golden.Question], list[str]]:
-    questions: list[golden.Question] = []
-    problems: list[str] = []
-    if text:
-        matter, _ = front_matter(text)
-        found, wrong = golden.parse(matter.get("questions"), key.path, key.path)
-        questions += found
-        problems += wrong
+def _questions(state: SourceState, key: DocumentKey, asked: object) -> tuple[list[golden.Question], list[str]]:
+    questions, problems = golden.parse(asked, key.path, key.path)
     beside = os.path.splitext(os.path.join(state.config.path, key.path))[0] + _SUFFIX
     if os.path.isfile(beside):
         name = os.path.splitext(key.path)[0] + _SUFFIX

@@ -25,6 +25,7 @@ _BLOCKS = frozenset(
 _TAG = re.compile(r"<[^>]*>")
 _SCRIPT = re.compile(r"<(script|style)\b.*?</\1\s*>", re.DOTALL | re.IGNORECASE)
 _LANGUAGE = re.compile(r"language-(\S+)")
+_NO_CHARACTER = re.compile(r"&#(?:0*[1-9]\d{7,}|[xX]0*[1-9a-fA-F][0-9a-fA-F]{6,});?")  # beyond all numbers of Unicode
 _Attrs = list[tuple[str, str | None]]
 
 
@@ -114,6 +115,7 @@ def html_text(text: str) -> str:
     """Return what FastGPT shows of the page, one line per block; never raises."""
     if len(text) > KEPT_RAW:
         return text
+    text = _NO_CHARACTER.sub("\ufffd", text)
     page = _Page()
     try:
         page.feed(text)

@@ -27,6 +27,7 @@ _LEFT = {
 _SILENT = frozenset({"del", "moveFrom"})  # gone for Word, too
 _DRAWN = {"chart": "chart", "relIds": "SmartArt drawing", "txbxContent": "text box"}
 _LINK = re.compile(r'\s*HYPERLINK\s+(\\l\s+)?"([^"]*)"')
+_FIELD = 4096  # characters of a field's instruction
 _BOXES = str.maketrans("", "", "☐☑☒")
 
 
@@ -67,20 +68,20 @@ def read(source: Source, add: Add, left: Counter[str]) -> int:
     part = source.relations("").get("officeDocument", "word/document.xml").lstrip("/")
     body = _Body(add, left, source.relations(part))
     source.parse(part, body)
-    folder = part.rpartition("/")[0]
+    folder, texts = part.rpartition("/")[0], dict[tuple[str, str], str]()
     for kind in ("footnote", "endnote"):
         if body.notes[kind] and f"{folder}/{kind}s.xml" in source.names:
             notes = _Notes(kind, source.relations(f"{folder}/{kind}s.xml"))
             source.parse(f"{folder}/{kind}s.xml", notes)
-            body.texts.update(notes.texts)
+            texts.update(notes.joined())
     for key in body.order:
-        if text := body.texts.get(key):
+        if text := texts.get(key):
             add(f"{text.strip()} [↑](#{key[0]}-ref-{key[1]})\n")
     for name in source.names:
         if re.fullmatch(rf"{re.escape(folder)}/(?:header|footer)\d*\.xml", name):
             edge = _Notes("", {})
             source.parse(name, edge)
-            if edge.texts.get(("", ""), "").strip():
+            if edge.joined().get(("", ""), "").strip():
                 left["header or footer"] += 1
     return body.unread
 
@@ -92,7 +93,6 @@ class _Body:
         self.add, self.left, self.links = add, left, links
         self.notes: Counter[str] = Counter()
         self.order: list[tuple[str, str]] = []
-        self.texts: dict[tuple[str, str], str] = {}
         self.unread = 0
         self.text = False
         self.skip: list[str] = []  # the elements inside which nothing is read
@@ -191,7 +191,7 @@ class _Body:
         elif self.text:
             self.add(text.translate(_BOXES))
         elif self.instruction and self.fields and self.fields[-1] is not None:
-            self.fields[-1] += text
+            self.fields[-1] = (self.fields[-1] or "")[:_FIELD] + text
 
 
 class _Notes(_Body):
@@ -201,8 +201,14 @@ class _Notes(_Body):
         super().__init__(self._take, Counter(), links)
         self.kind, self.key = kind, ("", "")
 
+        self.pieces: dict[tuple[str, str], list[str]] = {}
+
     def _take(self, text: str, /) -> None:
-        self.texts[self.key] = self.texts.get(self.key, "") + text
+        self.pieces.setdefault(self.key, []).append(text)
+
+    def joined(self) -> dict[tuple[str, str], str]:
+        """The texts by kind and id."""
+        return {key: "".join(pieces) for key, pieces in self.pieces.items()}
 
     def start(self, space: str, tag: str, attrs: dict[str, str]) -> None:
         """See ``Sink``."""

@@ -27,6 +27,7 @@ from syncd.names import remote_name
 from syncd.plan import SourcePolicy
 from syncd.progress import Progress
 from syncd.prove import Material, Prover
+from syncd.reader.wire import GivenUp
 from syncd.shards import Shard
 from syncd.suspects import Suspects
 from syncd.together import begin, ended
@@ -212,12 +213,23 @@ class Tools:
     async def material(self, source: SourceState, snapshot: FileSnapshot | None, revision: Revision) -> Material:
         """The text the revision was made of: kept since the upload, or read again if the file is still the same."""
         kept = self.materials.get(revision.id)
-        if kept is not None:
+        if kept is not None and kept.task is None:
             return kept
+        if kept is not None:
+            return await self._complete(revision, kept)
         if snapshot is None or snapshot.content != revision.content:
             return Material(None, "the file is not there any more in the version that was sent")
         outgoing = await self.prepare(source, snapshot)
-        material = Material.of(outgoing, snapshot.key.path, source.config.training.mode)
+        return await self._complete(revision, Material.of(outgoing, snapshot.key.path, source.config.training.mode))
+
+    async def _complete(self, revision: Revision, material: Material) -> Material:
+        """Have a document's text read, and keep it as long as it may be needed again."""
+        try:
+            material = await self.prover.complete(material)
+        except GivenUp as error:
+            raise Stopped(error.message) from error
+        except OSError as error:
+            raise Gone(f"the file cannot be read any more: {error.strerror}") from error
         if revision.state in CANDIDATE_STATES:
             self.materials.put(revision.id, material)
         return material
@@ -232,6 +244,8 @@ class Tools:
         assert revision.collection_id is not None  # noqa: S101 - it is trained
         try:
             return await self.prover.compare(revision.collection_id, material)
+        except GivenUp as error:
+            raise Stopped(error.message) from error
         except ChangedWhileReading as error:
             raise Gone(error.message) from error
         except OSError as error:

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from reading import extract_text
 
 from syncd import extract
 from syncd.compare import compare
-from syncd.convert import extract_text
 from syncd.extract import office_text
 from syncd.models import Format
 

@@ -16,12 +16,13 @@ from time import monotonic
 
 import exercised
 import pytest
+from reading import prepare
 
 from syncd.compare import examine
-from syncd.convert import front_matter, prepare
 from syncd.errors import Permanent
 from syncd.extract import office_text
 from syncd.formats import TEXT_FORMATS, format_of
+from syncd.matter import front_matter
 from syncd.models import Format
 from syncd.tabular import csv_text
 from syncd.visible import html_text

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reading import prepare
 
 from syncd import convert
-from syncd.convert import ChangedWhileReading, Outgoing, prepare
+from syncd.convert import ChangedWhileReading, Outgoing
 from syncd.errors import Permanent
 from syncd.packing import CONTENT_TYPES, plan
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
+from reading import prepare
 
 from syncd import convert
-from syncd.convert import prepare
 from syncd.emulator.parsing import chunks_of
 from syncd.errors import Permanent
 from syncd.models import CollectionId
 from syncd.prove import Material, Prover
+from syncd.reader.asking import Here, Lane, Reader
+from syncd.reader.wire import Message
 from syncd.stream import ChangedWhileReading
 
 RECORD = "第{}号记录：设备{}运行正常，压力{}千帕，操作员已签字。\n"
@@ -35,14 +36,14 @@ class Server:
         return self.given
 
 
-def prover(chunks: list[str], run: Any = asyncio.to_thread) -> Prover:
+def prover(chunks: list[str], reader: Reader | None = None) -> Prover:
     """A prover of a server that holds ``chunks``; it needs no ledger for this."""
-    return Prover(Server(chunks), None, run=run)  # type: ignore[arg-type]
+    return Prover(Server(chunks), None, reader=reader or Here())  # type: ignore[arg-type]
 
 
 def large(folder: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Material]:
     """The material of a file that is too large to be held."""
-    monkeypatch.setattr(convert, "IN_MEMORY", 100_000)
+    monkeypatch.setattr(convert, "TEXT_IN_MEMORY", 100_000)
     file = folder / "records.txt"
     file.write_text(text, encoding="utf-8")
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
@@ -92,21 +93,18 @@ def test_what_is_larger_still_is_weak(scratch: Path, monkeypatch: pytest.MonkeyP
 @pytest.mark.usefixtures("no_waiting")
 @pytest.mark.parametrize("length", [200, 9000])
 def test_a_long_comparison_leaves_the_event_loop_free(length: int) -> None:
-    """Comparing and reading of long texts happen in another thread; short ones are not worth one."""
+    """Long texts are compared by a reader, in a process of its own; short ones are not worth asking it."""
     text = "".join(LONG.splitlines(keepends=True)[:length])
-    threads: list[int] = []
+    asked: list[str] = []
 
-    async def run(call: Any, *args: Any, **named: Any) -> Any:
-        def there() -> Any:
-            threads.append(threading.get_ident())
-            return call(*args, **named)
-
-        return await asyncio.to_thread(there)
+    class Listening(Here):
+        async def ask(self, make: Callable[[], Message], *, lane: Lane = "any") -> Message:
+            asked.append(make().head["job"])
+            return await super().ask(make, lane=lane)
 
     chunks = chunks_of(text, {}, None)
-    asyncio.run(prover(chunks, run).compare(ID, Material(text, "")))
-    assert len(threads) == (length > 1000)
-    assert threading.get_ident() not in threads
+    asyncio.run(prover(chunks, Listening()).compare(ID, Material(text, "")))
+    assert asked == ["examine"] * (length > 1000)
 
 
 def test_weakness_and_remarks_are_handed_on() -> None:

@@ -17,13 +17,16 @@ from typing import Any
 import exercised
 import mutations
 import pytest
+from reading import extract_text
 
+from syncd import convert
 from syncd.compare import Comparison, examine
-from syncd.convert import extract_text, prepare
 from syncd.emulator.parsing import chunks_of
 from syncd.extract import office_text
 from syncd.formats import TEXT_FORMATS, format_of
 from syncd.models import Format
+from syncd.prove import Material
+from syncd.reader.asking import text_of
 from syncd.tabular import csv_text
 
 SERVED = Path(__file__).parent / "served"
@@ -277,8 +280,10 @@ def test_the_public_corpora() -> None:
 
 
 def test_remarks_travel_with_what_is_sent() -> None:
-    """What FastGPT leaves behind is known when a file is prepared."""
+    """What FastGPT leaves behind is known with the text of a file."""
     file = SERVED / "xlsx/comments.xlsx"
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    out = prepare(str(file), path="a.xlsx", sha256=digest, encodings=("utf-8",), max_size=2**30, unique="")
-    assert f"{out.weak}{out.remark}" == "1 sheet of comments is not taken over by FastGPT"
+    out = convert.prepare(str(file), path="a.xlsx", sha256=digest, encodings=("utf-8",), max_size=2**30, unique="")
+    assert out.task is not None
+    found = Material.of(out, "a.xlsx", "chunk").completed(text_of(out.task))
+    assert f"{found.weak}{found.remark}" == "1 sheet of comments is not taken over by FastGPT"

@@ -28,6 +28,7 @@ from syncd.fastgpt.client import Client
 from syncd.ledger import Ledger, records
 from syncd.models import DeletePolicy
 from syncd.progress import Progress
+from syncd.reader.asking import Here
 from syncd.shards import Shard
 
 T = TypeVar("T")
@@ -176,7 +177,8 @@ class World:
                 transport=Transport(app=self.emulator.asgi, between=self.between),
             ) as client:
                 progress = Progress(listener=lambda event, key, text: self.events.append((event, key.path, text)))
-                return await body(Engine(config, ledger, client, now=self.now, run=inline, progress=progress))
+                engine = Engine(config, ledger, client, now=self.now, run=inline, progress=progress, reader=Here())
+                return await body(engine)
         finally:
             ledger.close()
 

@@ -1,0 +1,110 @@
+"""Messages over a socket between two processes of one machine: a head in JSON, then pieces of bytes, all bounded.
+
+A message is the length of its head (4 bytes, big endian), the head, and the pieces that it lists. A file descriptor may
+come along with the first byte. Neither side believes the other: what is longer than it may be is an error.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from syncd.errors import SyncdError
+
+HEAD = 2**20
+"""Longest head of a message in bytes."""
+
+_LENGTH = struct.Struct(">I")
+_STEP = 2**18  # bytes read at a time
+
+
+class GivenUp(SyncdError):
+    """Somebody asked to stop while a document was read: nothing is known of it, and nothing is blamed on it."""
+
+    code = "given-up"
+
+
+class Broken(Exception):
+    """The other side ended in the middle of a message, or sent none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is asked, or answered.
+
+    Args:
+        head: small values that JSON knows.
+        pieces: bytes.
+        file: a file descriptor that came along; whoever has the message closes it.
+    """
+
+    head: dict[str, Any]
+    pieces: Sequence[bytes] = field(default=())
+    file: int | None = None
+
+
+def send(channel: socket.socket, message: Message) -> None:
+    """Send a message; raises ``OSError``."""
+    head = json.dumps({**message.head, "pieces": [len(piece) for piece in message.pieces]}).encode("ascii")
+    begin = _LENGTH.pack(len(head)) + head
+    if message.file is None:
+        channel.sendall(begin)
+    else:
+        sent = socket.send_fds(channel, [begin], [message.file])
+        channel.sendall(begin[sent:])
+    for piece in message.pieces:
+        channel.sendall(piece)
+
+
+def receive(channel: socket.socket, most: int) -> Message | None:
+    """Return the next message, ``None`` at the end of all; its pieces have ``most`` bytes in all at most.
+
+    Raises:
+        Broken: it ends in the middle, is longer than it may be, or is none.
+        OSError: the channel is broken, or its time is up.
+    """
+    begin, files, _, _ = socket.recv_fds(channel, _LENGTH.size, 1)
+    file = files[0] if files else None
+    try:
+        if not begin:
+            return None
+        begin += _exactly(channel, _LENGTH.size - len(begin))
+        (length,) = _LENGTH.unpack(begin)
+        if length > HEAD:
+            raise Broken("its head is too long")
+        head, lengths = _head(_exactly(channel, length))
+        if sum(lengths) > most:
+            raise Broken("it is longer than it may be")
+        pieces = [_exactly(channel, size) for size in lengths]
+    except BaseException:
+        if file is not None:
+            os.close(file)
+        raise
+    return Message(head, pieces, file)
+
+
+def _head(raw: bytes) -> tuple[dict[str, Any], list[int]]:
+    try:
+        head = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise Broken("its head is none") from error
+    lengths = head.pop("pieces", None) if isinstance(head, dict) else None
+    if not isinstance(lengths, list) or not all(type(size) is int and size >= 0 for size in lengths):
+        raise Broken("its head is none")
+    return head, lengths
+
+
+def _exactly(channel: socket.socket, size: int) -> bytes:
+    blocks = []
+    while size:
+        block = channel.recv(min(size, _STEP))
+        if not block:
+            raise Broken("it ends in the middle")
+        blocks.append(block)
+        size -= len(block)
+    return b"".join(blocks)
