@@ -20,6 +20,7 @@ from functools import partial
 from typing import Any, TextIO
 from urllib.parse import quote
 
+from syncd import outlet
 from syncd.harmless import harmless, in_json
 from syncd.lean import without
 
@@ -162,12 +163,14 @@ class Redactor:
         spellings = {spelling for secret in secrets if secret for spelling in (secret, quote(secret, safe=""))}
         # The longest first: a secret may be part of another one.
         self._spellings = sorted(spellings, key=len, reverse=True)
+        outlet.conceal(spellings)
         self._printable = printable
 
     def add(self, secret: str) -> None:
         """One secret more."""
         more = {secret, quote(secret, safe=""), *self._spellings}
         self._spellings = sorted(more, key=len, reverse=True)
+        outlet.conceal(more)
 
     def values(self, event: MutableMapping[str, Any]) -> dict[str, Any]:
         """Return the values of an event as plain, clean data."""
@@ -186,6 +189,10 @@ class Redactor:
             if len(spelling) >= _SHORTEST_IN_LINE:
                 line = line.replace(spelling, MASK)
         return line
+
+    def clean(self, value: object) -> Any:
+        """Return plain data in which no text holds a secret; what is no plain data becomes text."""
+        return self._clean(value, 0)
 
     def text(self, text: str) -> str:
         """Return ``text`` without secrets."""

@@ -14,12 +14,18 @@ import os
 import select
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import BinaryIO, TextIO, cast
+from urllib.parse import quote
 
 PATIENCE = 0.5  # seconds that a line for standard error waits for its reader, and
 _EVERY = 60.0  # seconds between two such waits
 _PIECE = 4096  # bytes: a pipe that can be written takes so many at once (PIPE_BUF, pipe(7))
+
+
+_SHORTEST = 8  # characters; shorter secrets are parts of ordinary words
+_secrets: set[bytes] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,8 @@ class Outlet(io.RawIOBase):
         """Write all of it, or lose what is left; never raises ``OSError``."""
         view = memoryview(data)  # type: ignore[arg-type]
         size = len(view)
+        if _secrets:
+            view = memoryview(_masked(bytes(view)))
         if self._within_line and self._lost:
             view = memoryview(b"\n" + bytes(view))  # what comes now is no part of the line that was cut
         done = 0
@@ -73,7 +81,7 @@ class Outlet(io.RawIOBase):
         try:
             while done < len(view):
                 if not self._ready():
-                    self._lose(view[done:][-size:], "nobody reads it")
+                    self._lose(view[done:], "nobody reads it")
                     break
                 try:
                     done += os.write(self._descriptor, view[done : done + _PIECE])
@@ -81,7 +89,7 @@ class Outlet(io.RawIOBase):
                     continue  # somebody else filled it meanwhile
         except OSError as error:
             gone = error.errno in (errno.EPIPE, errno.EBADF)
-            self._lose(view[done:][-size:], "" if gone else os.strerror(error.errno or 0))
+            self._lose(view[done:], "" if gone else os.strerror(error.errno or 0))
         if done:
             self._within_line = bytes(view[done - 1 : done]) != b"\n"
         return size
@@ -98,7 +106,7 @@ class Outlet(io.RawIOBase):
         return bool(self._poll.poll(self._patience * 1000))
 
     def _lose(self, rest: memoryview, reason: str) -> None:
-        self._lost += max(bytes(rest).count(b"\n"), 1)
+        self._lost += max(bytes(rest).removeprefix(b"\n").count(b"\n"), 1)
         self._reason = reason
         self.works = False
 
@@ -108,6 +116,21 @@ class Outlet(io.RawIOBase):
             return None
         lost, self._lost = Loss(self._lost, self._reason), 0
         return lost
+
+
+def conceal(secrets: Iterable[str]) -> None:
+    """From here on no outlet writes these, whoever prints them: a library, or Python itself about a thread."""
+    for secret in secrets:
+        if len(secret) >= _SHORTEST:
+            _secrets.update(
+                spelling.encode("utf-8", "backslashreplace") for spelling in (secret, quote(secret, safe=""))
+            )
+
+
+def _masked(data: bytes) -> bytes:
+    for secret in sorted(_secrets, key=len, reverse=True):
+        data = data.replace(secret, b"***")
+    return data
 
 
 def install() -> None:

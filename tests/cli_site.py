@@ -121,7 +121,9 @@ class Site:
 
     def configure(self) -> None:
         """Write the configuration anew."""
+        (self.tmp / "key").touch(0o600)
         (self.tmp / "key").write_text(self.key + "\n")
+        (self.tmp / "config.toml").touch(0o600)
         (self.tmp / "config.toml").write_text(
             f"""\
 version = 1

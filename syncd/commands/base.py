@@ -93,11 +93,12 @@ class Globals:
         Raises:
             ConfigError: with every problem.
         """
-        from syncd import config
+        from syncd import config, coredumps
 
         given = os.environ if env is None else env
         loaded = config.load(config.find(self.config_path, given) if path is None else path, env=given)
-        self.configure_logs([loaded.fastgpt.api_key.reveal()])
+        coredumps.off()
+        self.configure_logs(loaded.secrets())
         for warning in loaded.warnings:
             self.note(f"warning: {warning}")
         return loaded

@@ -36,7 +36,7 @@ def doctor(ctx: click.Context, bundle: str | None) -> int:
             raise UsageError(f"{bundle} exists already and is left alone", hint="name another file") from None
         except OSError as error:
             raise UsageError(f"cannot write {bundle}: {error.strerror}") from error
-        said = Lines((f"{bundle} is written; the key is not in it, paths and addresses are",))
+        said = Lines((f"{bundle} is written; no secret is in it, paths and addresses are",))
         given.show(Report("doctor-bundle", {"path": str(Path(bundle).absolute())}, (said,)))
         return 0
     found = asyncio.run(examiner.examine(path, os.environ))
@@ -58,6 +58,7 @@ def _configuration(given: Globals) -> Path | None:
     import os
 
     from syncd import config
+    from syncd.config import redacting
 
     try:
         path = config.find(given.config_path, os.environ)
@@ -67,7 +68,7 @@ def _configuration(given: Globals) -> Path | None:
     try:
         given.load(path)
     except ConfigError:  # a finding of the examination
-        given.configure_logs()
+        given.configure_logs(redacting.secrets(redacting.tables_of(path), path, os.environ))
     return path
 
 

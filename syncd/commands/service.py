@@ -38,8 +38,9 @@ def _load(given: Globals, path: Path | None, secrets: set[str]) -> Config:
     import logging
     import os
 
-    from syncd import config, logs
+    from syncd import config, coredumps, logs
 
+    coredumps.off()
     loaded = config.load(config.find(given.config_path, os.environ) if path is None else path, env=os.environ)
     secrets.update(loaded.secrets())
     given.redactor = logs.Redactor(secrets)

@@ -15,12 +15,17 @@ _LARGEST_KEY_FILE = 65536
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One place a key may come from: what it is called, where problems with it belong, how to read it."""
+    """One place a key may come from: what it is called, where problems with it belong, how to read it.
+
+    ``stated_as`` is the key or the variable that names its file; ``handed_over`` one that systemd gives us alone.
+    """
 
     origin: str
     problem: Callable[[str], None]
     file: Path | None = None
     value: str = ""
+    stated_as: str = "api_key_file"
+    handed_over: bool = False
 
 
 def candidates(
@@ -45,11 +50,18 @@ def candidates(
         found.append(Candidate(f"api_key_file {file}", in_file("api_key_file"), file=file))
     directory = env.get("CREDENTIALS_DIRECTORY")
     if directory and os.path.lexists(credential := Path(directory) / CREDENTIAL):
-        found.append(Candidate(f"credential {credential}", in_env("CREDENTIALS_DIRECTORY"), file=credential))
+        found.append(
+            Candidate(f"credential {credential}", in_env("CREDENTIALS_DIRECTORY"), file=credential, handed_over=True)
+        )
     if "SYNCD_API_KEY_FILE" in env:
         written = env["SYNCD_API_KEY_FILE"]
         found.append(
-            Candidate("SYNCD_API_KEY_FILE", in_env("SYNCD_API_KEY_FILE"), file=absolute(written) if written else None)
+            Candidate(
+                "SYNCD_API_KEY_FILE",
+                in_env("SYNCD_API_KEY_FILE"),
+                file=absolute(written) if written else None,
+                stated_as="SYNCD_API_KEY_FILE",
+            )
         )
     if "SYNCD_API_KEY" in env:
         found.append(Candidate("SYNCD_API_KEY", in_env("SYNCD_API_KEY"), value=env["SYNCD_API_KEY"]))
@@ -81,13 +93,20 @@ def _read_file(file: Path) -> str:
         with file.open("rb") as stream:
             data = stream.read(_LARGEST_KEY_FILE + 1)
     except FileNotFoundError:
-        raise ValueError(f"names a file that does not exist: {file}; put the key there, alone on one line") from None
+        raise ValueError(f"names a file that does not exist{_where(file)}; put it there, alone on one line") from None
     except OSError as error:
-        raise ValueError(f"names a file that cannot be read: {file}: {error.strerror}") from None
+        raise ValueError(f"names a file that cannot be read{_where(file)}: {error.strerror}") from None
     if len(data) > _LARGEST_KEY_FILE:
         raise ValueError(f"names a file that is too large for a key: {file}")
     # Only ASCII is allowed below, so each byte may stand for itself.
     return data.removeprefix(b"\xef\xbb\xbf").decode("latin-1")
+
+
+def _where(file: Path) -> str:
+    """Where a file is that cannot be read. A name that no file has is not shown: it may be the secret itself."""
+    if os.path.lexists(file):
+        return f": {file}"
+    return f" in {file.parent}" if os.path.isdir(file.parent) else ""
 
 
 def _checked(text: str, what: str) -> str:

@@ -23,10 +23,11 @@ _LONGEST_NAME = 100
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of value: its check, and how an environment variable writes it."""
+    """One kind of value: its check, how an environment variable writes it, and whether nobody may be shown it."""
 
     check: Callable[[object], Any]
     literal: Callable[[str], object] = str
+    hidden: bool = False
 
     def accepts(self, value: object) -> bool:
         """Whether ``value`` passes the check."""
@@ -111,7 +112,7 @@ def secret() -> Kind:
             raise ValueError("must be a text in quotes")
         return value
 
-    return Kind(check)
+    return Kind(check, hidden=True)
 
 
 def name(*, empty: bool = False) -> Kind:
@@ -132,19 +133,25 @@ def name(*, empty: bool = False) -> Kind:
 
 
 def path(*, secret_file: bool = False) -> Kind:
-    """A path as it was written; the reader makes it absolute."""
+    """A path as it was written; the reader makes it absolute.
+
+    That of a file with a secret is not shown: people put the secret itself where its file's name belongs.
+    """
 
     def check(value: object) -> str:
+        if secret_file and not isinstance(value, str):
+            raise ValueError("must be a path in quotes")
         written = _text(value, "a path in quotes")
-        if secret_file and looks_like_key(written):
-            raise ValueError("looks like the key itself; it must name a file that contains the key")
+        if looks_like_key(written):
+            what = "the key itself; it must name a file that contains the key" if secret_file else "a key, not a path"
+            raise ValueError(f"looks like {what}")
         if not written.strip():
             raise ValueError("must not be empty; write a path")
         if "\0" in written:
             raise ValueError("must not contain a null character")
         return written
 
-    return Kind(check)
+    return Kind(check, hidden=secret_file)
 
 
 def choice(*words: str) -> Kind:

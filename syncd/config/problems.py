@@ -17,6 +17,7 @@ class Problems:
         self._in_file: list[tuple[int, str]] = []
         self._in_environment: list[str] = []
         self._warnings: list[tuple[int, str]] = []
+        self._of_environment: list[str] = []
 
     def __bool__(self) -> bool:
         return bool(self._in_file or self._in_environment)
@@ -37,9 +38,13 @@ class Problems:
         """Note what is allowed and yet probably not meant."""
         self._warnings.append((line, text))
 
+    def warn_of_variable(self, text: str) -> None:
+        """Note the same of what the environment says; ``text`` begins with the variable's name."""
+        self._of_environment.append(text)
+
     def warnings(self) -> tuple[str, ...]:
-        """The warnings, of the form ``file:line: text``, in the order of the lines."""
-        return tuple(self._lines(self._warnings))
+        """The warnings, of the form ``file:line: text``, in the order of the lines, the environment last."""
+        return (*self._lines(self._warnings), *(f"environment: {printable(text)}" for text in self._of_environment))
 
     def fail(self) -> NoReturn:
         """Raise ``ConfigError`` with every problem."""

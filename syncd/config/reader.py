@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from syncd import shards
-from syncd.config import apikey, environment, installed
+from syncd.config import apikey, environment, installed, openness
 from syncd.config.document import Document, Table, unknown
 from syncd.config.kinds import describe
 from syncd.config.schema import TABLES, VERSION
@@ -29,6 +28,13 @@ from syncd.shards import Shard
 
 Blame = Callable[[str], None]
 
+SECRETS = tuple(
+    (table, key)
+    for table, keys in TABLES.items()
+    for key, kind in keys.items()
+    if kind.hidden and not key.endswith("_file")
+)
+
 
 def read(document: Document) -> Config | None:
     """Return the whole configuration; None when anything is wrong, and then all of it has been reported."""
@@ -41,6 +47,7 @@ def read(document: Document) -> Config | None:
     service = Service(**given["service"])
     http = _http(document, given["http"])
     notify = _notify(document, given["notify"])
+    _warn_about_open_file(document)
     shard = _shard(document)
     sources = Sources(document).all()
     if document.problems or fastgpt is None or ledger is None:
@@ -77,7 +84,6 @@ def _fastgpt(document: Document, given: Table) -> FastGPT | None:
     if "base_url" not in given and not _broken(document, given, "base_url"):
         document.problem(("fastgpt",), '[fastgpt]: "base_url" is missing; write the address of FastGPT')
     key, origin, key_file = _key(document, given)
-    _warn_about_open_key(document)
     values = {name: value for name, value in given.items() if name not in ("api_key", "api_key_file")}
     if "ca_file" in values:
         values["ca_file"] = _certificates(document, values["ca_file"], _blame(document, "fastgpt", "ca_file"))
@@ -103,6 +109,7 @@ def _key(document: Document, given: Table) -> tuple[Secret | None, str, Path | N
     if not places and of_service is not None and os.path.lexists(of_service):
         places.append(apikey.Candidate(f"key {of_service}", _at_top(document), file=of_service))
     if places:
+        _warn_if_open(document, places[0], "the key", "fastgpt", places[0].stated_as)
         return apikey.read(places[0]), places[0].origin, places[0].file
     document.problem(
         ("fastgpt",),
@@ -138,19 +145,28 @@ def _blame(document: Document, table: str, key: str) -> Blame:
     return lambda text: document.problem((table, key), f'[{table}]: "{key}" {text}')
 
 
-def _warn_about_open_key(document: Document) -> None:
-    if not document.states("fastgpt", "api_key"):
-        return
-    try:
-        mode = os.stat(document.path).st_mode
-    except OSError:
-        return
-    if stat.S_ISREG(mode) and mode & (stat.S_IRGRP | stat.S_IROTH):
+def _warn_about_open_file(document: Document) -> None:
+    """The configuration holds a secret itself, and others can read it."""
+    stated = [(name, key) for name, key in SECRETS if document.states(name, key)]
+    if stated and openness.others_can_read(document.path):
+        name, key = stated[0]
         document.warn(
-            ("fastgpt", "api_key"),
-            "[fastgpt]: others can read the key in this file; move it to a file of its own (api_key_file), "
-            "or take their right to read: chmod 600",
+            (name, key),
+            f"[{name}]: others can read the {'key' if key == 'api_key' else 'secret'} in this file; move it to a file "
+            f"of its own ({key}_file), or take their right to read: chmod 600",
         )
+
+
+def _warn_if_open(document: Document, found: apikey.Candidate, what: str, table: str, key: str) -> None:
+    """A file with a secret that others can read; what systemd has handed over is read by nobody else."""
+    if found.file is None or found.handed_over or not openness.others_can_read(found.file):
+        return
+    text = openness.warning(what, found.file)
+    variable = key if key.startswith(environment.PREFIX) else environment.variable(table, key)
+    if variable in document.env:
+        document.problems.warn_of_variable(f"{variable}: {text}")
+    else:
+        document.warn((table, key), f"[{table}]: {text}")
 
 
 def _certificates(document: Document, written: str, blame: Blame) -> Path:
@@ -208,6 +224,7 @@ def _secret(document: Document, table: str, given: Table, key: str, *, credentia
         found = apikey.Candidate(
             f"{key}_file", _blame(document, table, f"{key}_file"), file=document.absolute(given[f"{key}_file"])
         )
+        _warn_if_open(document, found, "the secret", table, f"{key}_file")
     elif credential and directory and os.path.lexists(file := Path(directory) / credential):
         found = apikey.Candidate(credential, document.problems.blame_variable("CREDENTIALS_DIRECTORY"), file=file)
     elif given.get(key):

@@ -61,12 +61,12 @@ HTTP: Keys = {
     "allowed_hosts": texts(special.host, example='["docs.example.org"]'),
 }
 NOTIFY: Keys = {
-    "webhook_url_file": path(),
+    "webhook_url_file": path(secret_file=True),
     "webhook_url": secret(),
     "webhook_format": choice("json", "slack", "feishu"),
-    "webhook_secret_file": path(),
+    "webhook_secret_file": path(secret_file=True),
     "webhook_secret": secret(),
-    "ping_url_file": path(),
+    "ping_url_file": path(secret_file=True),
     "ping_url": secret(),
     "ping_every": duration(at_least=1.0),
 }

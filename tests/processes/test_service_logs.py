@@ -8,6 +8,7 @@ import pty
 import signal
 import subprocess
 import threading
+import zipfile
 from datetime import datetime
 from pathlib import Path
 
@@ -24,6 +25,10 @@ SECRETS = {
     "webhook secret": "signing-canary-0123456789",
     "ping address": "ping-canary-0123456789",
 }
+
+
+_API = ("status", "documents", "quality")
+_PATHS = ("/", "/metrics", "/livez", "/readyz", *(f"/api/v1/{name}" for name in _API))
 
 
 def guarded(tmp: Path) -> Site:
@@ -89,7 +94,8 @@ def test_every_line_is_a_known_event(tmp_path: Path) -> None:
 
 
 def test_no_secret_is_ever_written(tmp_path: Path) -> None:
-    """No secret appears in the log at its loudest, in a traceback, in status, page or metrics, nor in the ledger."""
+    """No secret appears in the log at its loudest, in a traceback, in status, page, API, metrics or the bundle for a
+    bug report, nor in the ledger."""
     site = guarded(tmp_path)
     site.fill(1)
     service = Service(site, "-vv")
@@ -97,7 +103,7 @@ def test_no_secret_is_ever_written(tmp_path: Path) -> None:
         service.ready()
         service.in_step()
         service.wait_event("ping.failed")
-        pages = "".join(service.get(path)[1] for path in ("/", "/metrics", "/livez", "/readyz"))
+        pages = "".join(service.get(path)[1] for path in _PATHS)
         config = site.tmp / "config.toml"
         good = config.read_text()
         config.write_text(good + "nonsense = 1\n")
@@ -107,6 +113,9 @@ def test_no_secret_is_ever_written(tmp_path: Path) -> None:
         service.process.send_signal(signal.SIGHUP)
         service.wait_event("service.ready", 2)
         shown = site.run("status").out + site.run("status", "--json").out
+        site.run("doctor", "--bundle", "bundle.zip", code=0)
+        with zipfile.ZipFile(tmp_path / "bundle.zip") as archive:
+            shown += "".join(archive.read(name).decode() for name in archive.namelist())
         server().admin("faults", {"kind": "html_502", "match": "searchTest", "times": 2})
         site.write("more.md", "# Storks\n\nEverything about storks, and about the chimneys they live on.\n")
         service.in_step()
