@@ -8,7 +8,6 @@ never touched.
 from __future__ import annotations
 
 import asyncio
-import posixpath
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
@@ -22,15 +21,18 @@ from syncd.errors import RemoteMissing, Unavailable
 from syncd.fastgpt.client import Client
 from syncd.fastgpt.envelope import Unreadable
 from syncd.fastgpt.models import Collection, CollectionRow
+from syncd.fastgpt.reading import Misshapen
 from syncd.folders import Folders
 from syncd.ledger import Ledger, entries, moves, records, remote
 from syncd.models import CollectionId, Marker, Orphan, Revision, State
+from syncd.remotetree import Place, Spend, whole
 from syncd.together import together
 
 T = TypeVar("T")
 _THINK_AGAIN = 86400.0  # seconds that a retired version which somebody showed is kept for from then on
 _PATIENCE = 3  # looks at one folder or collection that come to nothing before it is left out
 _AT_ONCE = 8  # detail requests under way during a survey
+_TOGETHER = 256  # rows that wait for these
 
 
 @dataclass(slots=True)
@@ -164,13 +166,13 @@ class Auditor:
         """What a look at one folder or collection shows; ``None`` when the server is well but never answers this one.
 
         Raises:
-            Unavailable: the server is in trouble, or this was not asked often enough to leave it.
+            Unavailable, Misshapen: the server is in trouble, or this was not asked often enough to leave it.
         """
         try:
             found = await look
         except Unreadable:
             return None
-        except Unavailable:
+        except (Unavailable, Misshapen):
             self._unseen[place] += 1
             if self._unseen[place] <= _PATIENCE:
                 raise
@@ -180,30 +182,19 @@ class Auditor:
 
     async def _list(self, dataset_id: str, survey: Survey) -> tuple[list[CollectionRow], dict[str, str]]:
         """All rows of the dataset, and the path of each folder by its id."""
-        rows: list[CollectionRow] = []
-        paths: dict[str, str] = {}
-        level: list[tuple[str | None, str]] = [(None, "")]
         limit = asyncio.Semaphore(_AT_ONCE)
 
-        async def walk(folder_id: str | None, path: str) -> list[CollectionRow]:
+        async def walk(place: Place, spend: Spend) -> list[CollectionRow]:
+            folder_id, path = place
             async with limit:
                 if folder_id is None:
-                    return await self._client.walk_folder(dataset_id, folder_id)
-                listing = await self._seen(folder_id, self._client.walk_folder(dataset_id, folder_id))
+                    return await self._client.walk_folder(dataset_id, folder_id, spend)
+                listing = await self._seen(folder_id, self._client.walk_folder(dataset_id, folder_id, spend))
             if listing is None:
                 survey.blind.append((path, folder_id))
             return listing or []
 
-        while level:
-            listings = await together(walk(folder_id, path) for folder_id, path in level)
-            below: list[tuple[str | None, str]] = []
-            for (_, path), listing in zip(level, listings, strict=True):
-                for row in listing:
-                    rows.append(row)
-                    if row.is_folder and row.id not in paths:
-                        paths[row.id] = posixpath.join(path, row.name)
-                        below.append((row.id, paths[row.id]))
-            level = below
+        rows, paths = await whole(walk)
         tree_of_folders: dict[str, str] = {}
         for folder_id, path in paths.items():
             tree_of_folders.setdefault(path, folder_id)
@@ -228,7 +219,10 @@ class Auditor:
                 return None
             return row, detail
 
-        return [found for found in await together(ask(row) for row in rows) if found is not None]
+        found: list[tuple[CollectionRow, Collection] | None] = []
+        for first in range(0, len(rows), _TOGETHER):
+            found += await together(ask(row) for row in rows[first : first + _TOGETHER])
+        return [one for one in found if one is not None]
 
     async def _note_blind(self, chosen: dict[str, SourceState], survey: Survey) -> None:
         """What the server never shows is named, and keeps nobody else from being served.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import posixpath
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +27,7 @@ from syncd.errors import (
 )
 from syncd.fastgpt.endpoints import CREATE_FOLDER
 from syncd.fastgpt.envelope import DatasetMissing
+from syncd.fastgpt.reading import Misshapen
 from syncd.gate import Gate
 from syncd.ledger import entries, moves
 from syncd.logs import get_logger
@@ -91,6 +92,8 @@ class Blame:
             return False
         who = DocumentKey(key.source, posixpath.dirname(key.path)) if error.endpoint == CREATE_FOLDER.name else key
         word = await self.tools.witness.judge(who, error, entry.candidate or entry.serving, again=entry.setbacks > 0)
+        if isinstance(error.cause if isinstance(error, OutcomeUnknown) else error, Misshapen):
+            word = Word.FAIL  # whatever is answered for others, what is no answer of FastGPT's blames no document
         if word is Word.FAIL and self._the_gate_knows(error):
             return True  # the key, the rights, the balance, a limit: the gate says how long
         self.state.setbacks[key] += 1
@@ -313,6 +316,10 @@ class Blame:
         except Stopped:
             return False
         return True
+
+    async def until_stopped(self, call: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+        """As ``unless_stopped``, for work that a stop may also break off, such as a long look at the server."""
+        return await self.unless_stopped(lambda: self.tools.unless_stopped(call()))
 
     async def unless_stopped(self, call: Callable[[], Awaitable[Any]], most: int = MOST_SETBACKS) -> Any:
         """Repeat an idempotent piece of work until the server lets it through; a stop does not wait for that.

@@ -118,7 +118,7 @@ class Pass:
             sources=tools.sources,
             now=tools.now,
             state=self.state,
-            patiently=self.blame.unless_stopped,
+            patiently=self.blame.until_stopped,
             known=shared.known,
             uploads=tools.uploads,
             adopted=self._adopted,

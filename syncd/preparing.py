@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -39,7 +39,7 @@ class Preparer:
     """Binds and surveys on behalf of one pass.
 
     Args:
-        patiently: repeats idempotent work until the server lets it through.
+        patiently: repeats idempotent work until the server lets it through; a stop breaks it off.
         known: what was looked at already.
         uploads: the limit for uploads; a survey waits until none is being sent.
         adopted: told of sources of which collections were taken in.
@@ -51,7 +51,7 @@ class Preparer:
     sources: dict[str, SourceState]
     now: Callable[[], float]
     state: PassState
-    patiently: Callable[[Callable[[], Awaitable[Any]]], Awaitable[Any]]
+    patiently: Callable[[Callable[[], Coroutine[Any, Any, Any]]], Awaitable[Any]]
     known: Known
     uploads: Turns
     adopted: Callable[[set[str]], None]

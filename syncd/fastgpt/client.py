@@ -22,6 +22,7 @@ from .envelope import RouteMissing
 from .models import KEEP, Collection, CollectionRow, Dataset, Keep, Page, TrainingDetail
 from .session import about, nothing, query
 from .transport import Body
+from .walking import one_pass
 
 _OLD_PAGE = 30  # rows: the cap of collection/list, and of data/v2/list to this day (observed fact 13)
 _WALKS = 4  # passes over a folder whose total keeps drifting
@@ -97,27 +98,34 @@ class Client(About):
         self._old_list = True  # only now: a gateway may answer 404 for everything while FastGPT restarts
         return Page(page.rows[skip:], page.total)
 
-    async def walk_folder(self, dataset_id: str, parent_id: str | None) -> list[CollectionRow]:
+    async def walk_folder(
+        self, dataset_id: str, parent_id: str | None, spend: Callable[[int], None] = lambda _rows: None
+    ) -> list[CollectionRow]:
         """All direct children of a folder.
+
+        Args:
+            dataset_id: the dataset.
+            parent_id: the folder; None is the root.
+            spend: see ``walking.one_pass``.
 
         Rows move between pages while others change (the order is by time of change), so a pass counts only when the
         total held still and as many ids came as it claims. After a few passes without that all seen are returned.
+
+        Raises:
+            Misshapen: no FastGPT lists like that (``paging``).
         """
+
+        async def ask(offset: int) -> tuple[list[tuple[CollectionId, CollectionRow]], int]:
+            page = await self.collections(dataset_id, parent_id, offset=offset)
+            return [(row.id, row) for row in page.rows], page.total
+
         seen: dict[CollectionId, CollectionRow] = {}
         for _ in range(_WALKS):
-            found: dict[CollectionId, CollectionRow] = {}
-            totals: set[int] = set()
-            received = 0
-            while True:
-                page = await self.collections(dataset_id, parent_id, offset=received)
-                received += len(page.rows)
-                totals.add(page.total)
-                found.update((row.id, row) for row in page.rows)
-                if not page.rows or received >= page.total:
-                    break
+            found, totals = await one_pass(to.LIST, ask, spend=spend)
             if totals == {len(found)}:
                 return list(found.values())
             seen.update(found)
+            spend(-len(found))  # the next pass gives them again
         return list(seen.values())
 
     async def collection(self, id: str) -> Collection:
@@ -254,17 +262,19 @@ class Client(About):
             await self._call(to.RETRY_TRAINING, {"collectionId": collection_id}, nothing)
 
     async def chunks(self, collection_id: str) -> list[str]:
-        """The texts of all rows of a collection, ``q`` and ``a`` joined by a newline, in the server's order."""
-        found: dict[str, str] = {}
-        received = 0
-        while True:
+        """The texts of all rows of a collection, ``q`` and ``a`` joined by a newline, in the server's order.
+
+        Raises:
+            Misshapen: they are more than any document has.
+        """
+
+        async def ask(offset: int) -> tuple[list[tuple[str, str]], int]:
             # A larger page is cut to 30, and the offset counts only with a page size (observed fact 13).
-            body = {"collectionId": collection_id, "offset": received, "pageSize": _OLD_PAGE}
-            rows, total = await self._call(to.CHUNKS, body, partial(wire.chunks, "chunks"))
-            received += len(rows)
-            found.update(rows)
-            if not rows or received >= total:
-                return list(found.values())
+            body = {"collectionId": collection_id, "offset": offset, "pageSize": _OLD_PAGE}
+            return await self._call(to.CHUNKS, body, partial(wire.chunks, "chunks"))
+
+        found, _ = await one_pass(to.CHUNKS, ask, len)
+        return list(found.values())
 
     async def search_test(
         self, dataset_id: str, text: str, *, mode: str = "mixedRecall", limit: int = 5000, similarity: float = 0.0

@@ -80,7 +80,7 @@ def decode(
         AccountRefused, RateLimited, Unavailable, Incompatible, RouteMissing, Unreadable: the server's (design 5).
         CollectionMissing, DatasetMissing: what was named does not exist.
         OutcomeUnknown: nobody can tell whether a call that must not be repeated took effect. The repeatable calls
-            that change something give Unavailable or RateLimited instead: they are sent again.
+            that change something give Unavailable, RateLimited or Misshapen instead: they are sent again.
         Transient, Permanent: the document's, from uploads and folders only.
     """
     ask = _Answer(endpoint, status, headers, secret, now)
@@ -262,12 +262,9 @@ class _Answer:
             return said
         if not self.endpoint.repeatable:
             return errors.OutcomeUnknown(said.message, hint=_LOOKS, cause=said)
-        if isinstance(said, (errors.Unavailable, errors.RateLimited)):
+        if isinstance(said, (errors.Unavailable, errors.RateLimited, Misshapen)):
             return said
-        again = errors.Unavailable(said.message, hint=said.hint or "syncd tries again by itself.")
-        if isinstance(said, Misshapen):
-            again.exit_code = said.exit_code
-        return again
+        return errors.Unavailable(said.message, hint=said.hint or "syncd tries again by itself.")
 
     def outside(self, text: str, what: str) -> errors.SyncdError:
         """An answer that FastGPT itself did not give, by its HTTP status."""
