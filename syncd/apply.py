@@ -12,7 +12,7 @@ from syncd.logs import get_logger
 from syncd.models import DocumentKey, LedgerEntry, QuarantineDocument, Revision
 from syncd.retiring import Retiring
 from syncd.uploading import LOOK_FOR, LOOKS, Uploading
-from syncd.work import Gone, Refused, SourceState, Stopped, Tools, Unproven, Untrained
+from syncd.work import Gone, Refused, SourceState, Spent, Stopped, Tools, Unproven, Untrained
 
 __all__ = [
     "ADOPTED",
@@ -23,6 +23,7 @@ __all__ = [
     "Gone",
     "Refused",
     "SourceState",
+    "Spent",
     "Stopped",
     "Tools",
     "Unproven",

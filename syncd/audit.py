@@ -17,11 +17,10 @@ from typing import Any, TypeVar
 
 from syncd.adopting import Adopter, Found
 from syncd.apply import SourceState
-from syncd.errors import RemoteMissing, Unavailable
+from syncd.errors import RemoteMissing, ServerError, Unavailable
 from syncd.fastgpt.client import Client
 from syncd.fastgpt.envelope import Unreadable
 from syncd.fastgpt.models import Collection, CollectionRow
-from syncd.fastgpt.reading import Misshapen
 from syncd.folders import Folders
 from syncd.ledger import Ledger, entries, moves, records, remote
 from syncd.models import CollectionId, Marker, Orphan, Revision, State
@@ -166,13 +165,13 @@ class Auditor:
         """What a look at one folder or collection shows; ``None`` when the server is well but never answers this one.
 
         Raises:
-            Unavailable, Misshapen: the server is in trouble, or this was not asked often enough to leave it.
+            ServerError: the server is in trouble, or this was not asked often enough to leave it.
         """
         try:
             found = await look
         except Unreadable:
             return None
-        except (Unavailable, Misshapen):
+        except ServerError:
             self._unseen[place] += 1
             if self._unseen[place] <= _PATIENCE:
                 raise

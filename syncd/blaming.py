@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import posixpath
-from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from syncd.apply import Applier, Gone, Stopped, Tools
 from syncd.errors import (
@@ -37,14 +35,18 @@ from syncd.models import (
     LedgerEntry,
     Problem,
     State,
+    Waiting,
 )
 from syncd.observe import STILL_BEING_WRITTEN
 from syncd.passing import PassState
+from syncd.patience import MOST, Patience, as_trouble
 from syncd.witness import Word
 
 log = get_logger(__name__)
 
-MOST_SETBACKS = 8  # so often calls for one document may come to nothing while others pass (design 13)
+MOST_SETBACKS = MOST  # so often calls for one document may come to nothing while others pass (design 13)
+_SOON = 60.0  # seconds until the next try that any one-shot run waits for
+_LEAST_TRIES = 2  # of a one-shot run, whatever its patience
 _PATIENT_FAILURES = 4  # so often within one pass while nothing shows that others pass
 _ALONE_FOR = 6 * 3600.0  # seconds that it goes on when nobody else asks for the same
 _LONGEST_PAUSE = 3600.0  # seconds until what cannot be given up is tried again
@@ -58,6 +60,7 @@ class Blame:
 
     Args:
         gate: gives the gate of the running pass.
+        patience: waits.
         report: told when a source cannot be served any more.
         max_attempts: failures after which a document is quarantined.
     """
@@ -66,48 +69,156 @@ class Blame:
     applier: Applier
     state: PassState
     gate: Callable[[], Gate]
+    patience: Patience
     report: Callable[[str, SourceError], None]
     max_attempts: int
 
-    async def wait_for_server(
+    async def came_to_nothing(
         self, key: DocumentKey, error: ServerError | OutcomeUnknown, snapshot: FileSnapshot | None
     ) -> bool:
-        """Wait for the server; then judge whose fault it is that this call came to nothing.
+        """A call for a document failed: find out whose trouble that is, and wait for whoever it is.
 
         Returns:
             Whether the pass goes on with the document.
+
+        Raises:
+            ServerError: it is the server's, and outlasted the patience, or waiting does not cure it.
         """
         try:
-            await self.tools.unless_stopped(self.gate().wait(as_trouble(error)))
+            was_well = await self._look(key, error)
+            entry = entries.one(self.tools.ledger.conn, key)
+            if entry is None:
+                return False
+            word = await self._judge(key, entry, error)
+            if isinstance(error.cause if isinstance(error, OutcomeUnknown) else error, Misshapen):
+                word = Word.UNSURE  # whatever is answered for others, what is no answer of FastGPT's blames no document
+            if word is Word.FAIL and was_well:
+                await self.patience.all_wait(error)
         except Stopped:
             return False
         except RateLimited as limit:
             if self.gate().given_up(limit.endpoint) is None:
                 raise
-            if (entry := entries.one(self.tools.ledger.conn, key)) is not None:
+            if (entry := entries.one(self.tools.ledger.conn, key)) is None:
+                return False
+            word = await self._judge(key, entry, error)
+            if word is not Word.PASS:
                 await self.leave(key, entry, limit)
-            return False
-        entry = entries.one(self.tools.ledger.conn, key)
-        if entry is None:
-            return False
-        who = DocumentKey(key.source, posixpath.dirname(key.path)) if error.endpoint == CREATE_FOLDER.name else key
-        word = await self.tools.witness.judge(who, error, entry.candidate or entry.serving, again=entry.setbacks > 0)
-        if isinstance(error.cause if isinstance(error, OutcomeUnknown) else error, Misshapen):
-            word = Word.FAIL  # whatever is answered for others, what is no answer of FastGPT's blames no document
+                return False
         if word is Word.FAIL and self._the_gate_knows(error):
             return True  # the key, the rights, the balance, a limit: the gate says how long
         self.state.setbacks[key] += 1
-        if word is not Word.FAIL:
-            count = entry.setbacks + 1
-            long = self.tools.now() - (entry.setback_since or self.tools.now())
-            if count >= MOST_SETBACKS and (word is Word.PASS or long >= _ALONE_FOR):
-                return await self._give_up(key, entry, snapshot, error, count)
-            slow = 0.0 if isinstance(error, OutcomeUnknown) else min(2.0 ** (count - 1), 60.0)
-            await self._set_back(key, entry, error, count, _LONGEST_PAUSE if count >= MOST_SETBACKS else slow)
-        if word is Word.PASS or self.state.setbacks[key] <= _PATIENT_FAILURES:
+        now = asyncio.get_running_loop().time()
+        self.state.trouble_since.setdefault(key, now)
+        if word in (Word.PASS, Word.ALONE):
+            return await self._count(key, entry, snapshot, error, word)
+        if self.state.setbacks[key] > _PATIENT_FAILURES:
+            await self.leave(key, entry, error)
+            return False
+        if word is Word.UNSURE:
+            self._say(key, entry, error)
+            await self.patience.pause(2.0 ** (self.state.setbacks[key] - 1), key)
+        return True
+
+    async def is_its_own(self, key: DocumentKey, error: ServerError) -> bool:
+        """Whether a failure beside the life of a document is that document's; else the server has been waited for.
+
+        Raises:
+            Stopped: somebody asked to stop meanwhile.
+            ServerError: the trouble outlasted the patience, or waiting does not cure it.
+        """
+        entry = entries.one(self.tools.ledger.conn, key)
+        if not await self._look(key, error) or entry is None:
+            return False
+        if await self._judge(key, entry, error) is Word.FAIL:
+            await self.patience.all_wait(error)
+            return False
+        return True
+
+    async def _look(self, key: DocumentKey, error: ServerError | OutcomeUnknown) -> bool:
+        """Whether the server is well though this failed: what was answered for others meanwhile is proof enough."""
+        own = self.tools.witness.passed_since(self._who(key, error), error.endpoint)
+        if isinstance(as_trouble(error), RateLimited):
+            if not own:
+                await self.patience.all_wait(error)
+            return own
+        return own or await self.patience.well(error)
+
+    async def _judge(self, key: DocumentKey, entry: LedgerEntry, error: ServerError | OutcomeUnknown) -> Word:
+        busy = any(other != key for other in self.tools.claims.keys())  # noqa: SIM118 - no mapping
+        if self.gate().patience is not None and self.tools.progress.counts["uploaded"]:
+            busy = True  # others went through in this very run, whose end tells what was refused
+        revision = entry.candidate or entry.serving
+        return await self.tools.witness.judge(
+            self._who(key, error), error, revision, again=entry.setbacks > 0, busy=busy
+        )
+
+    def _who(self, key: DocumentKey, error: ServerError | OutcomeUnknown) -> DocumentKey:
+        """A folder that cannot be made fails for all documents in it, which says nothing of the server."""
+        return DocumentKey(key.source, posixpath.dirname(key.path)) if error.endpoint == CREATE_FOLDER.name else key
+
+    async def _count(
+        self,
+        key: DocumentKey,
+        entry: LedgerEntry,
+        snapshot: FileSnapshot | None,
+        error: ServerError | OutcomeUnknown,
+        word: Word,
+    ) -> bool:
+        """One setback more of this document; returns whether the pass goes on with it.
+
+        A one-shot run is as patient with one document as it is with a server: after that time, and two tries, it
+        leaves the document, counted, to the next run. An upload that may have arrived is looked for before.
+        """
+        count, here = entry.setbacks + 1, self.state.setbacks[key]
+        long = self.tools.now() - (entry.setback_since or self.tools.now())
+        if count >= MOST_SETBACKS and (word is Word.PASS or long >= _ALONE_FOR):
+            return await self._give_up(key, entry, snapshot, error, count)
+        patience = self.gate().patience
+        lost = entry.candidate if self._is_lost(entry, error) else None
+        pause = 2.0 ** ((count if patience is None else here) - 1)
+        if count >= MOST_SETBACKS:
+            pause = _LONGEST_PAUSE
+        elif lost is not None:
+            pause = 0.0  # it is looked for first, and that takes half a minute
+        await self._set_back(key, entry, error, count, min(pause, 60.0 if count < MOST_SETBACKS else pause))
+        if patience is None:
             return True
-        await self.leave(key, entry, error)
+        lasts = asyncio.get_running_loop().time() - self.state.trouble_since[key]
+        if here < _LEAST_TRIES or lasts + pause < patience:
+            return True
+        if lost is not None:
+            self.tools.spent[lost.id] = error
+            return True
+        limited = word is Word.ALONE and isinstance(as_trouble(error), RateLimited)
+        await self.leave(key, entry, error, None if limited else EXIT_PARTIAL)
         return False
+
+    def leaves_to_next(self, key: DocumentKey, waiting: Waiting) -> bool:
+        """Whether a one-shot run leaves a document whose next try is due later than it has patience for."""
+        patience, left = self.gate().patience, (waiting.until or 0.0) - self.tools.now()
+        if patience is None or left <= max(patience, _SOON):
+            return False
+        self.state.put_off[key] = waiting.reason
+        self.state.open[key] = f"{key.path} waits for another try"
+        self.state.codes.add(EXIT_PARTIAL)
+        return True
+
+    def _is_lost(self, entry: LedgerEntry, error: ServerError | OutcomeUnknown) -> bool:
+        """Whether an upload may have arrived."""
+        candidate = entry.candidate
+        return isinstance(error, OutcomeUnknown) and candidate is not None and candidate.state is State.UPLOADING
+
+    def _say(self, key: DocumentKey, entry: LedgerEntry, error: ServerError | OutcomeUnknown, count: int = 0) -> str:
+        """Tell what failed for this document, in words that blame nobody else; returns them."""
+        tried = f"try {count} of {MOST_SETBACKS}: " if count else ""
+        if self._is_lost(entry, error):
+            said = f"{tried}the upload was not answered clearly, so it is looked for on the server: {error.message}"
+            self.tools.progress.looked_for[key] = f"looking on the server for {key.path}, whose upload was not answered"
+        else:
+            said = f"{tried}{error.message}"
+        self.tools.progress.tell("unclear" if isinstance(error, OutcomeUnknown) else "failed", key, said)
+        return said
 
     def _the_gate_knows(self, error: ServerError | OutcomeUnknown) -> bool:
         """Whether this is waited for without an end, one look at a time, so that no document has to rest."""
@@ -118,11 +229,11 @@ class Blame:
         self, key: DocumentKey, entry: LedgerEntry, error: ServerError | OutcomeUnknown, count: int, pause: float
     ) -> None:
         now = self.tools.now()
+        said = self._say(key, entry, error, count)
         await self.tools.ledger.commit(
             "set_back",
-            lambda db: moves.set_back(db, entry.document_id, error.code, error.message, now + pause, now),
+            lambda db: moves.set_back(db, entry.document_id, Problem.UPLOAD_FAILED, said, now + pause, now),
         )
-        self.tools.progress.tell("failed", key, error.message)
         log.warning("document.failed", source=key.source, path=key.path, attempt=count, error=error.message)
 
     async def _give_up(
@@ -135,7 +246,7 @@ class Blame:
     ) -> bool:
         """It came to nothing too often while the server was well: this document is given up (design 13)."""
         candidate = entry.candidate
-        lost = isinstance(error, OutcomeUnknown) and candidate is not None and candidate.state is State.UPLOADING
+        lost = self._is_lost(entry, error)
         await self._set_back(key, entry, error, count, 0.0 if lost else _LONGEST_PAUSE)
         why = Permanent(
             Problem.UPLOAD_FAILED,
@@ -150,26 +261,29 @@ class Blame:
         await self.failed(key, entry, snapshot, why)
         return key not in self.state.put_off
 
-    async def leave(self, key: DocumentKey, entry: LedgerEntry, error: ServerError | OutcomeUnknown) -> None:
-        """Leave it for this pass, since nobody can be blamed for it (law 9).
+    async def leave(
+        self, key: DocumentKey, entry: LedgerEntry, error: ServerError | OutcomeUnknown, code: int | None = None
+    ) -> None:
+        """Leave it for this pass, since nobody can be blamed for it, or the pass has no more time for it (law 9).
 
         A begun flip is turned back, so that what was shown last and never found does not stand in for what was proven.
         """
         self.tools.witness.rest(key, error.endpoint)
-        if isinstance(error, RateLimited):
+        if isinstance(error, RateLimited) and code is None:
             self.state.codes.add(error.exit_code)
         flips = entry.candidate is not None and entry.candidate.flip is not None
         if flips and await self.take_back(key, entry, error.message):
             self.leave_unproven(key, error.message)
         else:
-            self.put_off(key, error)
+            self.put_off(key, error, code)
 
-    def put_off(self, key: DocumentKey, error: SyncdError) -> None:
-        """Not again in this pass."""
+    def put_off(self, key: DocumentKey, error: SyncdError, code: int | None = None) -> None:
+        """Not again in this pass; ``code`` is the exit code when it is not the error's."""
         self.state.put_off[key] = error.message
         self.state.open[key] = f"{key.path} could not be worked on in this pass"
         cause = error.cause if isinstance(error, OutcomeUnknown) and error.cause is not None else error
-        self.state.codes.add(cause.exit_code if cause.exit_code != EXIT_PARTIAL else error.exit_code)
+        usual = cause.exit_code if cause.exit_code != EXIT_PARTIAL else error.exit_code
+        self.state.codes.add(usual if code is None else code)
 
     async def take_back(self, key: DocumentKey, entry: LedgerEntry, reason: str) -> bool:
         """Take a candidate out of its flip; false when the server does not let that through."""
@@ -181,7 +295,7 @@ class Blame:
         found = candidate
         try:
             most = 1 if self.tools.witness.rested(key) else MOST_SETBACKS
-            await self.unless_stopped(lambda: self.applier.withdraw(key, found, entry.serving, reason), most)
+            await self.patience.unless_stopped(lambda: self.applier.withdraw(key, found, entry.serving, reason), most)
         except RemoteMissing as error:
             why = error.message
             await self.tools.ledger.commit("lost", lambda db: moves.lost(db, found, self.tools.now(), why))
@@ -264,7 +378,7 @@ class Blame:
             self.state.codes.add(Unavailable.exit_code)
             return
         log.warning("upload.refused", source=key.source, path=key.path, error=error.message)
-        await self.pause(2.0 ** (self.state.refusals[key] - 1), key)
+        await self.patience.pause(2.0 ** (self.state.refusals[key] - 1), key)
 
     async def lost(self, entry: LedgerEntry, snapshot: FileSnapshot | None, error: RemoteMissing) -> None:
         """What the server does not have any more, the ledger does not keep: the next step sends it again."""
@@ -291,65 +405,9 @@ class Blame:
 
     async def _dataset_there(self, dataset_id: str) -> bool:
         try:
-            await self.unless_stopped(lambda: self.tools.client.dataset(dataset_id))
+            await self.patience.unless_stopped(lambda: self.tools.client.dataset(dataset_id))
         except RemoteMissing:
             return False
         except Stuck:
             pass  # nobody says that it is gone
         return True
-
-    # ------------------------------------------------------------ waiting
-
-    async def pause(self, seconds: float, key: DocumentKey) -> None:
-        """Sleep, but not past a stop or news of the document."""
-        with suppress(Stopped):
-            await self.tools.unless_stopped(asyncio.sleep(max(seconds, 0.0) + 0.001), key)
-
-    async def passage(self, key: DocumentKey | None = None) -> bool:
-        """Wait until the server is well; false when a stop, or news of the document, came first.
-
-        Raises:
-            ServerError: the trouble outlasted the patience.
-        """
-        try:
-            await self.tools.unless_stopped(self.gate().passage(), key)
-        except Stopped:
-            return False
-        return True
-
-    async def until_stopped(self, call: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-        """As ``unless_stopped``, for work that a stop may also break off, such as a long look at the server."""
-        return await self.unless_stopped(lambda: self.tools.unless_stopped(call()))
-
-    async def unless_stopped(self, call: Callable[[], Awaitable[Any]], most: int = MOST_SETBACKS) -> Any:
-        """Repeat an idempotent piece of work until the server lets it through; a stop does not wait for that.
-
-        Args:
-            call: the work.
-            most: how often it may come to nothing while the server is well.
-
-        Raises:
-            Stopped: somebody asked to stop while the server was in trouble.
-            ServerError: the trouble outlasted the patience.
-            Stuck: the server is well, but this came to nothing again and again.
-        """
-        failures = 0
-        while True:
-            if self.gate().closed:
-                await self.tools.unless_stopped(self.gate().passage())
-            try:
-                return await call()
-            except (ServerError, OutcomeUnknown) as error:
-                await self.tools.unless_stopped(self.gate().wait(as_trouble(error)))
-                failures += 1
-                if failures > most:
-                    raise Stuck(error.message, hint=error.hint) from error
-
-
-def as_trouble(error: ServerError | OutcomeUnknown) -> ServerError:
-    """An outcome that nobody knows, as what is waited for: a server that asks for a pause gets it."""
-    if isinstance(error, ServerError):
-        return error
-    trouble = error.cause if isinstance(error.cause, RateLimited) else Unavailable(error.message, hint=error.hint)
-    trouble.endpoint = error.endpoint
-    return trouble

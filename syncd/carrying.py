@@ -170,7 +170,7 @@ class Carrier:
         for name in names if left_room else self.emptied(names):
             if name in ready:
                 with suppress(Stopped, Stuck):  # an empty folder may wait for the next time
-                    await self.follower.blame.unless_stopped(
+                    await self.follower.blame.patience.unless_stopped(
                         partial(tidy.tidy, tools.client, tools.ledger, tools.folders, name, tools.now)
                     )
 

@@ -347,7 +347,10 @@ class Engine:
     def _waits_for(self) -> str:
         limited = self.client.searches.refused_for()
         search = f"the server has limited search tests for {limited:.0f} s; uploads go on" if limited else ""
-        return "; ".join(filter(None, (self._training.waits_for, search)))
+        looking = next(iter(self.progress.looked_for.values()), "")
+        more = len(self.progress.looked_for) - 1
+        looking += f" and {more} more" * (more > 0)
+        return "; ".join(filter(None, (self._training.waits_for, search, looking)))
 
     async def _look_at_server(self, refused: bool) -> None:
         if refused:

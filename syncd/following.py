@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from sqlite3 import Connection
 
-from syncd.apply import Applier, Gone, Refused, Stopped, Tools, Unproven, Untrained
+from syncd.apply import Applier, Gone, Refused, Spent, Stopped, Tools, Unproven, Untrained
 from syncd.blaming import MOST_SETBACKS, Blame
 from syncd.errors import (
+    EXIT_PARTIAL,
     DocumentError,
     OutcomeUnknown,
     RemoteMissing,
@@ -43,6 +45,7 @@ from syncd.retiring import LOOK_LATER
 
 log = get_logger(__name__)
 
+_LONGEST_PAUSE = 15.0  # seconds between two tries to take something away
 _AFTER_A_REST = 2  # tries at what could not be taken away before
 
 
@@ -71,6 +74,7 @@ class Follower:
             await self._follow(key, planned, snapshot)
         finally:
             self.tools.claims.free(key, self.tools.owner)
+            self.tools.progress.looked_for.pop(key, None)
             self.tools.progress.documents_done += 1
 
     async def _follow(self, key: DocumentKey, planned: list[AnyAction], snapshot: FileSnapshot | None) -> None:
@@ -88,12 +92,14 @@ class Follower:
             if step is None or (isinstance(step, Waiting) and step.until is None):
                 break
             if isinstance(step, Waiting):
-                await self.blame.pause((step.until or 0.0) - self.tools.now(), key)
+                if self.blame.leaves_to_next(key, step):
+                    break
+                await self.blame.patience.pause((step.until or 0.0) - self.tools.now(), key)
                 if (step.until or 0.0) > self.tools.now() and self._is_over(key):
                     break  # whoever comes next takes it up, a begun flip first of all
                 continue
             if self.blame.gate().closed:
-                if not await self.blame.passage(key):
+                if not await self.blame.patience.passage(key):
                     break
                 continue
             if isinstance(step, Prove) and step.revision.flip is not Flip.BACK:
@@ -131,13 +137,16 @@ class Follower:
             return False
         except OutcomeUnknown as error:
             log.warning("outcome.unknown", source=key.source, path=key.path, error=error.message)
-            return await self.blame.wait_for_server(key, error, snapshot)
+            return await self.blame.came_to_nothing(key, error, snapshot)
         except ServerError as error:
-            return await self.blame.wait_for_server(key, error, snapshot)
+            return await self.blame.came_to_nothing(key, error, snapshot)
         except RemoteMissing as error:
             await self.blame.lost(entry, snapshot, error)
         except Gone as error:
             self.blame.changed(key, error)
+            return False
+        except Spent as error:
+            self.blame.put_off(key, error, EXIT_PARTIAL)
             return False
         except Unproven as error:
             if isinstance(error, Untrained):
@@ -191,25 +200,29 @@ class Follower:
         """One action outside the life of a document: the server's trouble is waited for, the rest is left."""
         key = action.key
         witness = self.tools.witness
-        failures = 0
+        failures, began = 0, asyncio.get_running_loop().time()
         if witness.rests(key):
             self.state.put_off[key] = "the server did not answer for it lately"
             return
         while not self.tools.stopping.is_set():
-            if self.blame.gate().closed and not await self.blame.passage():
+            if self.blame.gate().closed and not await self.blame.patience.passage():
                 return
             try:
                 await work()
                 witness.passed(key)
             except ServerError as error:
+                failures += 1
+                most = _AFTER_A_REST if witness.rested(key) else MOST_SETBACKS
+                pause = min(2.0 ** (failures - 2), _LONGEST_PAUSE)
                 try:
-                    await self.tools.unless_stopped(self.blame.gate().wait(error))
+                    own = await self.blame.is_its_own(key, error)
                 except Stopped:
                     return
-                failures += 1
-                if failures >= (_AFTER_A_REST if witness.rested(key) else MOST_SETBACKS):
+                if failures >= most or (own and self._too_long(began, pause, failures)):
                     await self._stuck(action, error, failures)
                     return
+                if own:
+                    await self.blame.patience.pause(pause)
                 continue
             except (Gone, Refused, StaleMove) as error:
                 self.state.put_off[key] = error.message
@@ -218,10 +231,16 @@ class Follower:
                 log.warning("document.failed", source=key.source, path=key.path, error=error.message)
             return
 
+    def _too_long(self, began: float, pause: float, tries: int) -> bool:
+        """A one-shot run is as patient with one document as with a server; the next run goes on."""
+        patience = self.blame.gate().patience
+        lasts = asyncio.get_running_loop().time() - began
+        return patience is not None and tries >= _AFTER_A_REST and lasts + pause >= patience
+
     async def _stuck(self, action: AnyAction, error: ServerError, tries: int) -> None:
         """What is to be hidden or deleted stays for now: a person hears of it, and it is tried again later."""
         key, now = action.key, self.tools.now()
-        self.state.codes.add(error.exit_code)
+        self.state.codes.add(EXIT_PARTIAL)
         doing = "deleted" if isinstance(action, Delete) else "hidden"
         message = f"the server is well, but it could not be {doing} in {tries} tries: {error.message}"
 
@@ -234,7 +253,9 @@ class Follower:
             records.add_finding(db, "stuck", key.source, key.path, collection_id, message, now)
 
         await self.tools.ledger.commit("finding", note)
+        self.tools.progress.tell("failed", key, message)
         log.warning("document.failed", source=key.source, path=key.path, error=message)
+        self.state.stuck[key] = message
         if not isinstance(action, Delete):
             self.tools.witness.rest(key)
             self.state.put_off[key] = message

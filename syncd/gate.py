@@ -1,9 +1,10 @@
 """The server's trouble, kept away from documents (law 9): everyone waits at the gate while one asks.
 
-A failure of the server closes the gate; one task looks at the server with growing pauses (at most 15 s apart) and
-opens it again. A server that is well at the first look has hiccupped, which is no news. With a ``patience`` the gate
-gives up and the pass ends with the server's error. A limit on uploads, or on search tests, closes the gate for nobody
-else (``lanes``).
+What failed for one may be that one's own trouble: the server is looked at first, and the gate stays open for all
+others until that look has failed as well. A failure of the server closes the gate; one task looks at the server with
+growing pauses (at most 15 s apart) and opens it again. A server that is well at the first look has hiccupped, which is
+no news. With a ``patience`` the gate gives up and the pass ends with the server's error. A limit on uploads, or on
+search tests, closes the gate for nobody else (``lanes``).
 """
 
 from __future__ import annotations
@@ -63,11 +64,43 @@ class Gate:
         self._good_then: Mapping[str, int] = {}
         self._waiter: asyncio.Task[None] | None = None
         self._lanes = Lanes(patience, good)
+        self._glances: dict[bool, asyncio.Task[ServerError | None]] = {}  # with the key, and without it
 
     @property
     def patience(self) -> float | None:
         """Seconds of uninterrupted trouble after which it gives up; ``None`` is for ever."""
         return self._patience
+
+    async def look(self, trouble: ServerError) -> bool:
+        """Whether the server is well although something failed; whoever did not fail waits for nothing meanwhile.
+
+        All who ask at the same time share one request.
+
+        Returns:
+            False when it was in trouble, or is told to be by others, and works again.
+
+        Raises:
+            ServerError: the trouble outlasted the patience, or is one that waiting does not cure.
+        """
+        if self.closed:
+            await self.passage()
+            return False
+        with_key = not isinstance(trouble, (Unavailable, RateLimited))
+        glance = self._glances.get(with_key)
+        if glance is None or glance.done():
+            glance = self._glances[with_key] = begin(self._glance(with_key))
+        found = await asyncio.shield(glance)
+        if found is None:
+            return True
+        await self.wait(trouble if type(trouble) is type(found) else found)
+        return False
+
+    async def _glance(self, with_key: bool) -> ServerError | None:
+        try:
+            await self._probe(with_key)
+        except ServerError as error:
+            return error
+        return None
 
     async def wait(self, trouble: ServerError) -> None:
         """Return when the server works again, or when what it limits may be asked for again.
@@ -219,8 +252,7 @@ class Gate:
         """Stop asking."""
         if self._hoping is not None:
             self._hoping.cancel()
-        if self._waiter is not None:
-            await ended(self._waiter)
+        await ended(*(task for task in (self._waiter, *self._glances.values()) if task is not None))
 
 
 def kind_of(trouble: ServerError | None) -> str:

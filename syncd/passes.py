@@ -26,6 +26,7 @@ from syncd.logs import get_logger
 from syncd.models import AnyAction, DocumentKey, FileSnapshot, Move, Plan, Retire
 from syncd.observe import Observation, Observer
 from syncd.passing import Outcome, PassState, keep_notes, outcome, still_waiting
+from syncd.patience import Patience
 from syncd.plan import is_new, make
 from syncd.preparing import Known, Preparer
 from syncd.progress import Progress
@@ -92,7 +93,7 @@ class Pass:
         self._wait = wait
         self._refused: set[DocumentKey] = set()
         self.state = PassState()
-        tools = replace(shared.tools, progress=progress, stopping=self.stopping, owner=self, admit=gate.admit)
+        tools = replace(shared.tools, progress=progress, stopping=self.stopping, owner=self, admit=gate.admit, spent={})
         self._tools = tools
         applier = Applier(tools)
         self.blame = Blame(
@@ -100,6 +101,7 @@ class Pass:
             applier=applier,
             state=self.state,
             gate=lambda: self._gate,
+            patience=Patience(tools, lambda: self._gate),
             report=lambda name, error: self._preparer.trouble(name, error),
             max_attempts=shared.max_attempts,
         )
@@ -118,7 +120,7 @@ class Pass:
             sources=tools.sources,
             now=tools.now,
             state=self.state,
-            patiently=self.blame.until_stopped,
+            patiently=self.blame.patience.until_stopped,
             known=shared.known,
             uploads=tools.uploads,
             adopted=self._adopted,

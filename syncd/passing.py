@@ -30,6 +30,8 @@ class PassState:
         changed: how often a document's file changed under our hands.
         refusals: how often the server refused a document's upload while it took nobody else's either.
         setbacks: how often the server failed for a document, though it was well.
+        trouble_since: when that began, by the event loop.
+        stuck: what could not be hidden or deleted, and why.
         codes: exit codes beside those that follow from the end state.
     """
 
@@ -42,6 +44,8 @@ class PassState:
     changed: Counter[DocumentKey] = field(default_factory=Counter)
     refusals: Counter[DocumentKey] = field(default_factory=Counter)
     setbacks: Counter[DocumentKey] = field(default_factory=Counter)
+    trouble_since: dict[DocumentKey, float] = field(default_factory=dict)
+    stuck: dict[DocumentKey, str] = field(default_factory=dict)
     codes: set[int] = field(default_factory=set)
 
     def clear(self) -> None:
@@ -55,6 +59,8 @@ class PassState:
         self.changed.clear()
         self.refusals.clear()
         self.setbacks.clear()
+        self.trouble_since.clear()
+        self.stuck.clear()
         self.codes.clear()
 
 
@@ -143,7 +149,7 @@ def outcome(
         counts=counts,
         codes=codes,
         holds=list(plan.holds),
-        waiting=waiting,
+        waiting=waiting + [Waiting(key, why) for key, why in state.stuck.items() if key not in state.put_off],
         troubles={name: error.message for name, error in state.troubles.items()},
         unproven=dict(state.unproven),
         untrained=dict(state.untrained),

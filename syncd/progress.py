@@ -35,6 +35,7 @@ class Progress:
     proofs_total: int = 0
     proofs_done: int = 0
     waits_for: Callable[[], str] = lambda: ""  # what the server seems to be at, when nothing moves
+    looked_for: dict[DocumentKey, str] = field(default_factory=dict)  # what a document waits for by itself
     trouble: str = ""  # what the server's trouble is, while there is one
     counts: Counter[str] = field(default_factory=Counter)
     verdicts: Counter[str] = field(default_factory=Counter)

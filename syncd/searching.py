@@ -32,6 +32,7 @@ FULL_TEXT = "fullTextRecall"
 _COMMON = -1  # several documents hold the passage
 _REMEMBERED = 20_000  # passages
 _AT_ONCE = 4000  # characters of a text in which passages are looked for at once; in longer ones beside the event loop
+_TRIES = 6  # refusals for haste of one question, 15 s and more, before it is asked whether others are refused as well
 _CHOICES = 3  # so often other passages are chosen in place of those that turn out to be common
 
 
@@ -181,7 +182,7 @@ class Searcher:
         return judged if judged.verdict is Verdict.SHARED else replace(result, instead=result.instead or judged.instead)
 
     async def _hits(self, revision: Revision, question: str, mode: str) -> list[Hit]:
-        hits = await self.client.search_test(revision.dataset_id, question, mode=mode, limit=LIMIT)
+        hits = await self.client.search_test(revision.dataset_id, question, mode=mode, limit=LIMIT, tries=_TRIES)
         self.seen(hits)
         return hits
 

@@ -27,7 +27,7 @@ from syncd.models import (
 from syncd.names import encode_filename
 from syncd.progress import Progress
 from syncd.prove import Material
-from syncd.work import Gone, SourceState, Tools, Untrained
+from syncd.work import Gone, SourceState, Spent, Tools, Untrained
 
 LOOKS = 3  # absences before an upload is sent again (rule 11)
 LOOK_FOR = 30.0  # seconds over which they are spread, counted from the request's last sign
@@ -224,6 +224,9 @@ class Uploading:
         if doubt is not None and isinstance(doubt.cause, Permanent):
             await self._never_sent(revision)  # nothing took effect, so what the answer said is so
             raise doubt.cause
+        spent = tools.spent.get(revision.id)
+        if spent is not None:
+            raise Spent(spent.message, hint=spent.hint)
         outgoing = await tools.prepare(source, snapshot)
         async with tools.uploads:
             tools.admit(UPLOAD.name)

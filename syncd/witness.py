@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from functools import partial
 
-from syncd.errors import AccountRefused, OutcomeUnknown, RateLimited, ServerError, SyncdError
+from syncd.errors import AccountRefused, Incompatible, OutcomeUnknown, RateLimited, ServerError, SyncdError
 from syncd.fastgpt import endpoints as to
 from syncd.fastgpt.client import Client
 from syncd.ledger import Ledger, entries
@@ -15,6 +16,7 @@ from syncd.models import DocumentKey, Revision
 
 LATELY = 600.0  # seconds within which an answer to somebody else says something of the server
 _SHARE = 4  # so many answers outweigh one other document that fails as well
+_ANYTHING = "syncd"  # a search that shows whether any is answered
 _FIRST_REST, _LONGEST_REST = 60.0, 3600.0  # seconds
 
 
@@ -24,6 +26,7 @@ class Word(Enum):
     PASS = auto()  # the same call is answered for others: it is this document
     FAIL = auto()  # it fails for others as well, or the server refuses us: it is the server
     ALONE = auto()  # nobody else asks for it
+    UNSURE = auto()  # once is not yet a story, and others may still show whose trouble it is
 
 
 @dataclass(slots=True)
@@ -52,8 +55,20 @@ class Witness:
     _failed: dict[str, dict[DocumentKey, float]] = field(default_factory=dict)
     _rests: dict[DocumentKey, _Rest] = field(default_factory=dict)
 
+    def passed_since(self, key: DocumentKey, endpoint: str) -> bool:
+        """Whether somebody was answered at this endpoint since it failed for the document the last time."""
+        before = self._failed.get(endpoint, {}).get(key)
+        good = self.good_at.get(endpoint, ())
+        return before is not None and bool(good) and good[-1] > before
+
     async def judge(
-        self, key: DocumentKey, error: ServerError | OutcomeUnknown, revision: Revision | None, *, again: bool = False
+        self,
+        key: DocumentKey,
+        error: ServerError | OutcomeUnknown,
+        revision: Revision | None,
+        *,
+        again: bool = False,
+        busy: bool = False,
     ) -> Word:
         """What a failure for one document says; remembered for the next judgement.
 
@@ -62,6 +77,7 @@ class Witness:
             error: names the call.
             revision: the version that it was about, or another one of the document.
             again: the ledger knows of failures before, in this run or another one.
+            busy: other documents are under way, and may show whose trouble it is.
         """
         now = asyncio.get_running_loop().time()
         failed = self._failed.setdefault(error.endpoint, {})
@@ -73,39 +89,54 @@ class Witness:
         last = good[-1] if good else -1.0
         if good and before is not None and last > before:
             return Word.PASS  # somebody was answered since this document failed the last time
-        if isinstance(error, (AccountRefused, RateLimited)):
-            return Word.FAIL  # the key, the balance, the haste: of one document only if others pass in between
+        # The key, the rights, the balance, the haste, an odd shape: of one document only if others pass beside it.
+        refused = isinstance(error, RateLimited) or (
+            isinstance(error, (AccountRefused, Incompatible)) and not (good and error.endpoint in _FREE)
+        )
         others = sum(at > last for other, at in failed.items() if other != key)
-        if good and others * _SHARE <= len(good) - (others > 0):
+        if not refused and good and others * _SHARE <= len(good) - (others > 0):
             return Word.PASS
+        if others and not refused:
+            return Word.FAIL
+        answered = await self._ask_another(error.endpoint, revision)
+        if answered is not None:
+            return Word.PASS if answered else Word.FAIL
         if others:
             return Word.FAIL
-        if error.endpoint in _ASKABLE:
-            return (
-                Word.PASS if revision is not None and await self._ask_another(error.endpoint, revision) else Word.FAIL
-            )
-        return Word.ALONE if again or before is not None else Word.FAIL  # once is not yet a story
+        if refused and not isinstance(error, RateLimited) and not (again and error.endpoint in _FREE):
+            return Word.UNSURE if busy else Word.FAIL
+        return Word.ALONE if again or before is not None else Word.UNSURE
 
-    async def _ask_another(self, endpoint: str, revision: Revision) -> bool:
-        """Whether the same call, which changes nothing, is answered for another document of the dataset."""
-        for collection_id, query, mode in entries.controls(self.ledger.conn, revision)[:2]:
+    async def _ask_another(self, endpoint: str, revision: Revision | None) -> bool | None:
+        """Whether the same call is answered for another document of the dataset.
+
+        ``None`` when it cannot be asked: it would change something, or there is no other document.
+        """
+        if endpoint not in _ASKABLE or revision is None:
+            return None
+        dataset_id = revision.dataset_id
+        controls = entries.controls(self.ledger.conn, revision)[:2]
+        there = [control[0] for control in controls] or entries.others_there(self.ledger.conn, revision)[:2]
+        calls: list[Callable[[], Awaitable[object]]] = []
+        match endpoint:
+            case to.SEARCH.name:
+                asked = [(query, mode) for _, query, mode in controls] or [(_ANYTHING, "mixedRecall")]
+                calls = [partial(self.client.search_test, dataset_id, q, mode=mode, tries=1) for q, mode in asked]
+            case to.DETAIL.name:
+                calls = [partial(self.client.collection, other) for other in there]
+            case to.TRAINING.name:
+                calls = [partial(self.client.training, other) for other in there]
+            case to.CHUNKS.name:
+                calls = [partial(self.client.chunks, other) for other in there]
+            case _:
+                calls = [partial(self.client.collections, dataset_id, None, page_size=1)]
+        for call in calls:
             try:
-                match endpoint:
-                    case to.SEARCH.name:
-                        await self.client.search_test(revision.dataset_id, query, mode=mode)
-                    case to.DETAIL.name:
-                        await self.client.collection(collection_id)
-                    case to.TRAINING.name:
-                        await self.client.training(collection_id)
-                    case to.CHUNKS.name:
-                        await self.client.chunks(collection_id)
-                    case _:
-                        await self.client.collections(revision.dataset_id, None, page_size=1)
+                await call()
             except SyncdError:
                 return False
-            else:
-                return True
-        return False
+            return True
+        return None
 
     # ------------------------------------------------------------ rest
 
@@ -140,4 +171,5 @@ class Witness:
             failed.pop(key, None)
 
 
+_FREE = frozenset({to.UPDATE.name, to.DELETE.name})  # no balance and no quota ends these
 _ASKABLE = frozenset({to.SEARCH.name, to.DETAIL.name, to.TRAINING.name, to.CHUNKS.name, to.LIST.name})

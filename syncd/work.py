@@ -63,6 +63,12 @@ class Refused(SyncdError):
     code = "refused"
 
 
+class Spent(SyncdError):
+    """An upload did not arrive, and this pass has no more time to send it again: the next one does."""
+
+    code = "spent"
+
+
 class Stopped(SyncdError):
     """Somebody asked to stop, and this is a safe point."""
 
@@ -154,6 +160,7 @@ class Tools:
     taken_at: list[float] = field(default_factory=lambda: [-math.inf])  # when the server took an upload, by the loop
     suspects: Suspects = field(default_factory=Suspects)  # whose training fails
     materials: Materials = field(default_factory=Materials)  # by revision, while it is under way
+    spent: dict[str, SyncdError] = field(default_factory=dict)  # by revision: not sent again in this pass, and why
     doubts: dict[str, OutcomeUnknown] = field(default_factory=dict)  # by revision, while its upload is looked for
 
     async def unless_stopped(self, work: Coroutine[Any, Any, T], key: DocumentKey | None = None) -> T:

@@ -7,6 +7,7 @@ try again is the engine's decision. A lost answer to a call that makes something
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -277,7 +278,14 @@ class Client(About):
         return list(found.values())
 
     async def search_test(
-        self, dataset_id: str, text: str, *, mode: str = "mixedRecall", limit: int = 5000, similarity: float = 0.0
+        self,
+        dataset_id: str,
+        text: str,
+        *,
+        mode: str = "mixedRecall",
+        limit: int = 5000,
+        similarity: float = 0.0,
+        tries: int | None = None,
     ) -> list[Hit]:
         """What FastGPT's retrieval finds for a text, best first.
 
@@ -287,10 +295,11 @@ class Client(About):
         Args:
             limit: tokens, not hits; the first hit always comes (fastgpt-api.md 2.8).
             similarity: 0 .. 1; without effect in full-text mode (observed fact 16).
+            tries: so many refusals of this very text are waited for; ``None`` is as many as there is patience for.
 
         Raises:
             ValueError: the text is blank, which the server would refuse.
-            RateLimited: the patience is over.
+            RateLimited: the patience is over, or so are the tries.
         """
         if not text.strip():
             raise ValueError("a search test needs a text")
@@ -303,12 +312,13 @@ class Client(About):
             "usingReRank": False,
             "datasetSearchUsingExtensionQuery": False,  # on by default up to 4.8.20; costs a model call
         }
-        while True:
+        for refused in itertools.count(1):
             async with self.searches:
-                if (found := await self._search(body)) is not None:
+                if (found := await self._search(body, last=refused == tries)) is not None:
                     return found
+        raise AssertionError  # the count has no end
 
-    async def _search(self, body: object) -> list[Hit] | None:
+    async def _search(self, body: object, *, last: bool) -> list[Hit] | None:
         """One try; ``None`` when the server limits search tests and there is patience left."""
         began = asyncio.get_running_loop().time()
         try:
@@ -321,6 +331,8 @@ class Client(About):
                 if self.search_patience:
                     error.retry_after = math.inf  # to wait for it was tried
                     self.searches.abandon(error)
+                raise
+            if last:
                 raise
             return None
         except errors.Unavailable:

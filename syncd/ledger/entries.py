@@ -201,13 +201,23 @@ def key_of(conn: sqlite3.Connection, document_id: int) -> DocumentKey:
 
 
 def controls(conn: sqlite3.Connection, revision: Revision) -> list[tuple[str, str, str]]:
-    """Probes that found other serving collections of the same dataset: (collection id, query, mode), newest first."""
+    """Probes that found other documents of the same dataset, serving: (collection id, query, mode), newest first."""
     return conn.execute(
         "select r.collection_id, q.query, q.mode from revisions r join proofs p on p.revision = r.id"
         " join probe_results q on q.proof = p.id where r.state = 'verified' and r.visible = 1 and r.dataset_id = ?"
-        " and r.id != ? and q.verdict = 'found' order by r.verified_at desc limit 30",
-        (revision.dataset_id, revision.id),
+        " and r.document != ? and q.verdict = 'found' order by r.verified_at desc limit 30",
+        (revision.dataset_id, revision.document_id),
     ).fetchall()
+
+
+def others_there(conn: sqlite3.Connection, revision: Revision) -> list[CollectionId]:
+    """Collections of other documents of the same dataset, in whatever state; the newest first."""
+    rows = conn.execute(
+        "select collection_id from revisions where dataset_id = ? and document != ? and collection_id is not null"
+        " and state in ('indexing', 'proving', 'verified') order by created_at desc limit 10",
+        (revision.dataset_id, revision.document_id),
+    )
+    return [CollectionId(row[0]) for row in rows]
 
 
 def document_uuid(conn: sqlite3.Connection, document_id: int) -> str:

@@ -83,6 +83,9 @@ UNCLEAR: dict[str, Answer] = {
     "time-out": _raised(httpx.ReadTimeout("timed out")),
 }
 
+# FastGPT's own word, spoken before it works: nothing was done.
+REFUSED: dict[str, Answer] = {"fastgpt 514": _envelope(500, 514, "unAuthApiKey", "the key is not valid")}
+
 
 def about(world: World, request: httpx.Request, body: bytes, path: str) -> bool:
     """Whether a request is made for one document: it names it, its folder, a collection of it or its words."""

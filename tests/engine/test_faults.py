@@ -102,18 +102,21 @@ def test_an_outage_in_the_middle(world: World, call: str) -> None:
 )
 @pytest.mark.parametrize("call", ["list", "upload", "update", "training", "chunks", "search", "detail", "delete"])
 def test_what_waiting_does_not_cure(world: World, call: str, kind: str, error: type, code: int) -> None:
-    """A refused key, an empty balance or a strange answer ends the pass with its code; nobody is blamed."""
+    """What is refused to everybody ends the pass with its code; nobody is blamed. What is refused once is got over."""
     exercised.add(f"fault {kind}")
     stage(world)
-    # The first two looks at a record only tell how long a training took; their trouble is nobody's.
-    world.emulator.faults.add(kind, match=CALLS[call], after=2 if call == "detail" else 0)
+    world.emulator.faults.add(kind, match=CALLS[call], times=1_000_000)
+    began = world.time
     if (call, kind) in (("upload", "wrong_shape"), ("update", "wrong_shape"), ("delete", "wrong_shape")):
         # Nobody looks into the answer of an update; an upload without an id is looked for.
         assert world.sync().exit_code == 0
+    elif call == "list":  # the source cannot be served
+        assert world.sync().exit_code == code
     else:
         with pytest.raises(error) as caught:
             world.sync()
         assert caught.value.exit_code == code
+        assert world.time - began < 40.0
     no_gap(world)
     world.emulator.faults.clear()
     world.sleep(100)
@@ -121,6 +124,30 @@ def test_what_waiting_does_not_cure(world: World, call: str, kind: str, error: t
     nobody_is_blamed(world)
     converged(world)
     no_gap(world)
+
+
+@pytest.mark.parametrize("kind", ["key_refused", "quota", "wrong_shape"])
+@pytest.mark.parametrize("call", ["list", "upload", "update", "training", "chunks", "search", "detail", "delete"])
+def test_what_is_refused_once(world: World, call: str, kind: str) -> None:
+    """One refusal among calls that are answered is got over within the pass."""
+    stage(world)
+    world.emulator.faults.add(kind, match=CALLS[call])
+    assert world.sync().exit_code == 0
+    nobody_is_blamed(world)
+    converged(world)
+    no_gap(world)
+
+
+def test_a_key_that_is_refused_everywhere(world: World) -> None:
+    """A key that the server does not know any more ends the pass at once with 77, whichever call hears of it first."""
+    stage(world)
+    world.emulator.faults.add("key_refused", match="", times=1_000_000, after=12)
+    began = world.time
+    with pytest.raises(AccountRefused) as caught:
+        world.sync()
+    assert caught.value.exit_code == 77
+    assert world.time - began < 2.0
+    nobody_is_blamed(world)
 
 
 @pytest.mark.parametrize(("after", "ends"), [(5, 0), (300, 75), (None, 0)])
@@ -153,10 +180,13 @@ def test_uploads_refused_for_everybody(world: World) -> None:
 
 
 def test_uploads_refused_for_one(world: World) -> None:
-    """A document that the server refuses while it takes others is quarantined after five tries."""
+    """A document that the server refuses while it takes others is given up after a few runs."""
     for name in "abc":
         world.write(f"{name}.md", text(name))
     world.emulator.faults.add("error_500", match="localFile", times=1_000_000, body="b.md")
+    for number in range(6):
+        assert world.sync().exit_code == 3
+        world.write(f"d{number}.md", text(f"d{number}"))
     assert world.sync().exit_code == 3
     assert world.documents()["b.md"]["quarantine"] == "upload-failed"
     converged(world, failing=("b.md",))

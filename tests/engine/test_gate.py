@@ -255,3 +255,46 @@ def test_patience_ends() -> None:
             await server.gate(30.0, stubborn=False).wait(AccountRefused("the key is refused"))
 
     run(outlast())
+
+
+def test_what_failed_for_one_closes_the_gate_for_nobody() -> None:
+    """A server that is well when it is looked at is no trouble: nobody waits, nothing is told, one look serves all."""
+    server = Server()
+
+    async def story(gate: Gate) -> None:
+        async with asyncio.TaskGroup() as group:
+            looks = [group.create_task(gate.look(failing())) for _ in range(20)]
+            await asyncio.sleep(0)
+            assert not gate.closed
+        assert [True] * 20 == [look.result() for look in looks]
+
+    assert [0.0] == waits(server, story)
+    assert [] == server.told
+
+
+def test_a_look_that_fails_closes_the_gate() -> None:
+    """What fails for one, and then for the look as well, is an outage: everyone waits, and it is told."""
+    server = Server(*[failing() for _ in range(3)])
+
+    async def story(gate: Gate) -> None:
+        async with asyncio.TaskGroup() as group:
+            looks = [group.create_task(gate.look(failing())) for _ in range(20)]
+            await asyncio.sleep(0.1)
+            assert gate.closed
+        assert [False] * 20 == [look.result() for look in looks]
+
+    assert [0.0, 0.5, 1.0, 2.0] == waits(server, story)
+    assert ["it failed", "well"] == server.told
+
+
+def test_a_refused_key_is_seen_by_the_look_with_it() -> None:
+    """A refusal is looked at with the key: one that everybody gets ends a one-shot pass at once."""
+    server = Server(AccountRefused("the key is refused"))
+
+    async def refused() -> None:
+        with pytest.raises(AccountRefused):
+            await server.gate(30.0, stubborn=False).look(AccountRefused("this is refused"))
+        assert asyncio.get_running_loop().time() == 0.0
+
+    run(refused())
+    assert server.refused
