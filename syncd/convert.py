@@ -14,14 +14,14 @@ import hashlib
 import io
 import json
 import os
-import stat
 import zipfile
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from syncd import charset, sending, stream
+from syncd import charset, door, sending, stream
 from syncd import packing as packer
+from syncd.door import FileAt, NotRegular, TooLarge
 from syncd.errors import Permanent
 from syncd.formats import TEXT_FORMATS, format_of, suffix_of
 from syncd.matter import front_matter
@@ -39,7 +39,6 @@ __all__ = [
     "Outgoing",
     "extract_text",
     "front_matter",
-    "hash_file",
     "prepare",
     "settings_id",
 ]
@@ -62,7 +61,6 @@ COMPARED = 16 * 2**20
 AT_ONCE = 64 * 1024
 """Largest CSV, in bytes, that is read where it is met; its reader's work grows with the length alone."""
 
-_READ = 64 * 1024
 _TYPES = {
     Format.TEXT: "text/plain; charset=utf-8",
     Format.MARKDOWN: "text/markdown; charset=utf-8",
@@ -105,7 +103,7 @@ class Extract(NamedTuple):
 
 
 def prepare(
-    disk_path: str | bytes,
+    disk_path: FileAt | str | bytes,
     *,
     path: str,
     sha256: str,
@@ -116,7 +114,7 @@ def prepare(
     """Read a file and return what is sent for it.
 
     Args:
-        disk_path: where the file is.
+        disk_path: where the file is; a mere path is that of a file which stands alone.
         path: the document's path, for its name and format.
         sha256: the hash of the content that was planned.
         encodings: tried in this order for texts without a byte order mark.
@@ -132,41 +130,47 @@ def prepare(
     if fmt is None:
         raise _permanent(Problem.UNSUPPORTED, f"FastGPT cannot read {suffix_of(path) or 'files without a suffix'}.",
                          "Convert the file, or exclude it.")  # fmt: skip
-    raw, size = _read(disk_path, max_size, _held(fmt))
+    place = FileAt.of(disk_path)
+    raw, size = _read(place, max_size, _held(fmt))
     if size == 0:
         raise _permanent(Problem.EMPTY, "The file is empty.", "Fill or exclude it.")
     if raw is not None and hashlib.sha256(raw).hexdigest() != sha256:
         raise stream.changed(path)
     name = upload_name(path, fmt, unique)
     if fmt not in TEXT_FORMATS:
-        if fmt is Format.XLSX and not zipfile.is_zipfile(disk_path if raw is None else io.BytesIO(raw)):
+        if fmt is Format.XLSX and not _is_archive(place, raw):
             # FastGPT would take it for a table of its bytes, and train that (retrieval.md R15).
             raise _permanent(Problem.UNREADABLE, "This is no Excel workbook: it is no ZIP archive, as .xlsx files are.",
                              "Open and save it anew as .xlsx without a password, or exclude it.")  # fmt: skip
-        body = _packed(raw, disk_path, path, sha256, size) if fmt is Format.PPTX else None
-        body = body or Body(raw, disk_path, path, sha256, size)
-        task = Task(fmt, disk=disk_path) if raw is None else Task(fmt, raw)
+        body = _packed(raw, place, path, sha256, size) if fmt is Format.PPTX else None
+        body = body or Body(raw, place, path, sha256, size)
+        task = Task(fmt, disk=place) if raw is None else Task(fmt, raw)
         return Outgoing(name, _TYPES[fmt], body.size, sha256, None, "", "", body, task=task)
     try:
         if raw is None:
-            return _large(disk_path, path, sha256, encodings, fmt, name, size)
+            return _large(place, path, sha256, encodings, fmt, name, size)
         return _small(raw, sha256, encodings, fmt, name)
     except charset.Undecodable as error:
         raise _permanent(Problem.UNREADABLE, error.message, error.hint) from None
 
 
-def _packed(raw: bytes | None, disk: str | bytes, path: str, sha256: str, size: int) -> Body | None:
+def _is_archive(place: FileAt, raw: bytes | None) -> bool:
+    with io.BytesIO(raw) if raw is not None else door.binary(place) as file:
+        return zipfile.is_zipfile(file)
+
+
+def _packed(raw: bytes | None, place: FileAt, path: str, sha256: str, size: int) -> Body | None:
     """A presentation in the form that FastGPT reads; ``None`` when it is sent as it is."""
     if raw is not None:
         packing = packer.plan(io.BytesIO(raw))
-        return None if packing is None else Body(b"".join(packing.pieces([raw])), disk, path, sha256, packing.size)
-    with open(disk, "rb") as file:
+        return None if packing is None else Body(b"".join(packing.pieces([raw])), place, path, sha256, packing.size)
+    with door.binary(place) as file:
         packing = packer.plan(file)
-    return None if packing is None else Body(None, disk, path, sha256, packing.size, packing)
+    return None if packing is None else Body(None, place, path, sha256, packing.size, packing, size)
 
 
 def foresee(
-    disk_path: str | bytes, *, path: str, sha256: str, encodings: tuple[str, ...], max_size: int
+    disk_path: FileAt | str | bytes, *, path: str, sha256: str, encodings: tuple[str, ...], max_size: int
 ) -> Permanent | None:
     """Return what will keep a file from being sent, as far as its own bytes tell: blank, undecodable, broken.
 
@@ -213,18 +217,21 @@ def _is_costly(text: str, fmt: Format) -> bool:
 
 
 def _large(
-    disk: str | bytes, path: str, sha256: str, encodings: tuple[str, ...], fmt: Format, name: str, size: int
+    place: FileAt, path: str, sha256: str, encodings: tuple[str, ...], fmt: Format, name: str, size: int
 ) -> Outgoing:
-    seen = stream.survey(disk, size, encodings, html=fmt is Format.HTML, head=sending.head_of(fmt))
+    try:
+        seen = stream.survey(place, size, encodings, html=fmt is Format.HTML, head=sending.head_of(fmt))
+    except TooLarge:
+        raise stream.changed(path) from None
     if seen.sha256 != sha256:
         raise stream.changed(path)
     if seen.blank:
         raise _blank()
-    body = Body(None, disk, path, sha256, seen.size, seen.plan)
+    body = Body(None, place, path, sha256, seen.size, seen.plan, size)
     sample = shown(seen.sample, fmt)[0] if fmt is Format.CSV else seen.sample
     length = _raw_length(fmt, seen.length)
     weak = f"too large to compare whole ({size // 2**20} MiB)" if size > COMPARED else ""
-    whole = Whole(disk, seen.plan, sha256, path) if size <= COMPARED else None
+    whole = Whole(place, seen.plan, sha256, path) if size <= COMPARED else None
     return Outgoing(
         name, _TYPES[fmt], seen.size, sha256, None, weak, seen.plan.codec, body, sample or "", length, whole=whole
     )
@@ -235,20 +242,43 @@ def _raw_length(fmt: Format, length: int) -> int | None:
     return length + len(sending.head_of(fmt)) - len(sending.MARK) if fmt in (Format.TEXT, Format.MARKDOWN) else None
 
 
-def extract_text(disk_path: str | bytes, *, path: str, encodings: tuple[str, ...]) -> Extract:
+def extract_text(
+    disk_path: FileAt | str | bytes,
+    *,
+    path: str,
+    encodings: tuple[str, ...],
+    sha256: str | None = None,
+    max_size: int | None = None,
+) -> Extract:
     """Return the plain text of a file, or what a reader is to be asked for it, or why it cannot be had.
 
-    Only ``OSError`` is raised.
+    Args:
+        disk_path: as for ``prepare``.
+        path: the document's path, for its format.
+        encodings: tried in this order for texts without a byte order mark.
+        sha256: the content whose text is wanted; ``None``: whatever is there.
+        max_size: in bytes; larger files are not read.
+
+    Raises:
+        ChangedWhileReading: the file has other content.
+        OSError: the file is gone or may not be read.
     """
     fmt = format_of(path)
     if fmt is None:
         return Extract(weak="a format that cannot be read here")
+    place = FileAt.of(disk_path)
     try:
-        raw, size = _read(disk_path, None, _held(fmt))
+        raw, size = _read(place, max_size, _held(fmt))
+        if raw is not None and sha256 not in (None, hashlib.sha256(raw).hexdigest()):
+            raise stream.changed(path)
         if fmt not in TEXT_FORMATS:
-            return Extract(task=Task(fmt, disk=disk_path) if raw is None else Task(fmt, raw))
+            if raw is None and sha256 not in (None, _hash(place, size)):
+                raise stream.changed(path)
+            return Extract(task=Task(fmt, disk=place) if raw is None else Task(fmt, raw))
         if raw is None:
-            seen = stream.survey(disk_path, size, encodings, html=fmt is Format.HTML, head=b"")
+            seen = stream.survey(place, size, encodings, html=fmt is Format.HTML, head=b"")
+            if sha256 not in (None, seen.sha256):
+                raise stream.changed(path)
             return Extract(weak="too large to compare whole", sample=seen.sample)
         text, codec, mark = charset.decode(raw, encodings, html=fmt is Format.HTML)
         payload = raw[mark:] if codec == "utf-8" else text.encode("utf-8")
@@ -277,41 +307,29 @@ def _settings_id(training: Training, encodings: tuple[str, ...], suffix: str) ->
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
-def hash_file(disk_path: str | bytes) -> str:
-    """Return the SHA-256 of a file as hex digits; raises ``OSError``."""
-    descriptor = os.open(disk_path, os.O_RDONLY)
-    try:
-        block = os.read(descriptor, _READ)
-        digest = hashlib.sha256(block)
-        while block:
-            block = os.read(descriptor, stream.BLOCK if len(block) >= _READ else _READ)
-            digest.update(block)
-        return digest.hexdigest()
-    finally:
-        os.close(descriptor)
+def _hash(place: FileAt, size: int) -> str:
+    digest = hashlib.sha256()
+    for block in door.blocks(place, size):
+        digest.update(block)
+    return digest.hexdigest()
 
 
-def _read(disk_path: str | bytes, max_size: int | None, limit: int) -> tuple[bytes | None, int]:
+def _read(place: FileAt, max_size: int | None, limit: int) -> tuple[bytes | None, int]:
     """Return the content of a file (``None`` when larger than ``limit``) and its size."""
-    descriptor = os.open(disk_path, os.O_RDONLY | os.O_NONBLOCK)  # never wait for the writer of a pipe
     try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise _permanent(Problem.UNREADABLE, "This is not a regular file.", "Exclude it.")
-        size = status.st_size
+        descriptor = door.open_file(place)
+    except NotRegular as error:
+        message = f"This cannot be read: {error.strerror}."
+        raise _permanent(Problem.UNREADABLE, message, "Exclude it.") from None
+    try:
+        size = os.fstat(descriptor).st_size
         if max_size is not None and size > max_size:
             raise _permanent(Problem.TOO_LARGE, f"The file has {size} bytes, more than the {max_size} allowed.",
                              "Split the file, or exclude it.")  # fmt: skip
         if size > limit:
             return None, size
-        blocks = []
-        total = 0
-        while block := os.read(descriptor, max(size - total, 0) + 1):
-            blocks.append(block)
-            total += len(block)
-            if total > size:  # it grows while it is read; the hash tells what is in it
-                break
-        return b"".join(blocks), total
+        raw = door.upto(descriptor, size + 1)  # one that grows is found out by its hash
+        return raw, len(raw)
     finally:
         os.close(descriptor)
 

@@ -50,7 +50,7 @@ class TooLarge(OSError):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class FileAt:
     """Where a file of a source is.
 
     Attributes:
@@ -62,15 +62,15 @@ class Place:
     rel: str
 
     @classmethod
-    def of(cls, path: str | bytes | Place) -> Place:
+    def of(cls, path: str | bytes | os.PathLike[str] | FileAt) -> FileAt:
         """The place of a file that stands alone: its own directory is the root."""
-        if isinstance(path, Place):
+        if isinstance(path, FileAt):
             return path
         root, name = os.path.split(os.fsdecode(path))
         return cls(root or ".", name)
 
 
-def open_file(place: Place) -> int:
+def open_file(place: FileAt) -> int:
     """Open a file for reading; the caller closes the descriptor.
 
     Raises:
@@ -89,12 +89,12 @@ def open_file(place: Place) -> int:
             raise LeadsOutside(errno.ELOOP, "it is a link to nothing") from None
 
 
-def binary(place: Place) -> BinaryIO:
+def binary(place: FileAt) -> BinaryIO:
     """Open a file for readers that seek; they bound what they take. Raises as ``open_file`` does."""
     return os.fdopen(open_file(place), "rb")
 
 
-def read(place: Place, most: int) -> bytes:
+def read(place: FileAt, most: int) -> bytes:
     """Return the whole content of a small file.
 
     Raises:
@@ -104,16 +104,16 @@ def read(place: Place, most: int) -> bytes:
     return b"".join(blocks(place, most))
 
 
-def begin(place: Place, length: int) -> bytes:
+def begin(place: FileAt, length: int) -> bytes:
     """Return the first bytes of a file; raises as ``open_file`` does."""
     fd = open_file(place)
     try:
-        return _upto(fd, length)
+        return upto(fd, length)
     finally:
         os.close(fd)
 
 
-def blocks(place: Place, most: int, size: int = BLOCK) -> Iterator[bytes]:
+def blocks(place: FileAt, most: int, size: int = BLOCK) -> Iterator[bytes]:
     """Yield the content of a file, at most ``size`` bytes at a time.
 
     Raises:
@@ -143,6 +143,33 @@ def descriptor_blocks(fd: int, most: int, size: int = BLOCK) -> Iterator[bytes]:
         room = size if room > told else room
 
 
+def look(place: FileAt, *, follow: bool = True) -> os.stat_result:
+    """Return what the disk says of a file without opening it.
+
+    Args:
+        place: where it is.
+        follow: of a symbolic link as the last name its target, if that lies inside the root; else the link.
+
+    Raises:
+        OSError: as ``open_file``, but whatever kind of thing is there is told.
+    """
+    try:
+        return _look(place.root, place.rel, follow)
+    except _Link:
+        target = inside(place.root, place.rel)
+        if target is None:
+            raise LeadsOutside(errno.ELOOP, "it is a link that leads out of the source") from None
+        return _look(place.root, target, follow)
+
+
+def upto(fd: int, length: int) -> bytes:
+    """Return the next bytes of an open file, ``length`` of them if it has so many."""
+    found = bytearray()
+    while len(found) < length and (block := os.read(fd, min(length - len(found), BLOCK))):
+        found += block
+    return bytes(found)
+
+
 def inside(root: str, rel: str) -> str | None:
     """Resolve ``rel`` below ``root``; return where it leads, relative to the root, ``None`` when that is elsewhere.
 
@@ -167,14 +194,36 @@ class _Link(OSError):
     """The last name is a symbolic link."""
 
 
-def _open(root: str, rel: str) -> int:
-    *directories, name = rel.split("/")
+def _directory(root: str, directories: list[str]) -> int:
+    """Open a directory below the root, name by name."""
     at = os.open(root, _ROOT)
     try:
         for directory in directories:
             below = os.open(directory, _BELOW, dir_fd=at)
             os.close(at)
             at = below
+    except BaseException:
+        os.close(at)
+        raise
+    return at
+
+
+def _look(root: str, rel: str, follow: bool) -> os.stat_result:
+    *directories, name = rel.split("/")
+    at = _directory(root, directories)
+    try:
+        status = os.stat(name, dir_fd=at, follow_symlinks=False)
+    finally:
+        os.close(at)
+    if follow and stat.S_ISLNK(status.st_mode):
+        raise _Link(errno.ELOOP, os.strerror(errno.ELOOP))
+    return status
+
+
+def _open(root: str, rel: str) -> int:
+    *directories, name = rel.split("/")
+    at = _directory(root, directories)
+    try:
         _check(os.stat(name, dir_fd=at, follow_symlinks=False).st_mode)
         fd = os.open(name, _FILE, dir_fd=at)
     except OSError as error:
@@ -197,13 +246,6 @@ def _check(mode: int) -> None:
         raise _Link(errno.ELOOP, os.strerror(errno.ELOOP))
     if kind != stat.S_IFREG:
         raise NotRegular(errno.EINVAL, f"it is no file but {_KINDS.get(kind, 'something else')}")
-
-
-def _upto(fd: int, length: int) -> bytes:
-    found = bytearray()
-    while len(found) < length and (block := os.read(fd, length - len(found))):
-        found += block
-    return bytes(found)
 
 
 def _too_large(told: int, most: int) -> TooLarge:

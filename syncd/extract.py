@@ -7,12 +7,10 @@ Whatever goes wrong here makes a proof weak, never a document fail: the server h
 from __future__ import annotations
 
 import logging
-import os
 import re
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from time import process_time
 from typing import IO, Any, NamedTuple
 from xml.parsers import expat
@@ -44,7 +42,7 @@ class _RefusedError(Exception):
     """The file is built to hurt, or too large to read here."""
 
 
-def office_text(source: str | bytes | IO[bytes], fmt: Format, limit: int) -> Reading:
+def office_text(source: IO[bytes], fmt: Format, limit: int) -> Reading:
     """Return the text of a docx, pptx, xlsx or pdf file, at most ``limit`` bytes of it.
 
     Raises:
@@ -103,23 +101,13 @@ def _named(left: Counter[str]) -> str:
     return f"{', '.join(kinds)} {'is' if sum(left.values()) == 1 else 'are'} not taken over by FastGPT"
 
 
-def _archive(source: str | bytes | IO[bytes], fmt: Format, out: _Collector, left: Counter[str]) -> int:
-    handle = os.fsdecode(source) if isinstance(source, bytes) else source
-    with _opened(handle) as file, zipfile.ZipFile(Directory(file)) as archive:
+def _archive(source: IO[bytes], fmt: Format, out: _Collector, left: Counter[str]) -> int:
+    with zipfile.ZipFile(Directory(source)) as archive:
         names = [info.filename for info in archive.infolist()]
         if len(names) > MAX_ENTRIES:
             raise _RefusedError("too many entries in the archive")
         readers = {Format.DOCX: wordtext.read, Format.PPTX: _pptx, Format.XLSX: _xlsx}
         return readers[fmt](_Archive(archive, names, out), out.add, left)
-
-
-@contextmanager
-def _opened(source: str | IO[bytes]) -> Iterator[IO[bytes]]:
-    if isinstance(source, str):
-        with open(source, "rb") as file:
-            yield file
-    else:
-        yield source
 
 
 class _Collector:
@@ -290,13 +278,12 @@ def _xlsx(archive: _Archive, add: Callable[[str], None], left: Counter[str]) -> 
     return _unread(archive, left)
 
 
-def _pdf(source: str | bytes | IO[bytes], out: _Collector, left: Counter[str]) -> str:
+def _pdf(source: IO[bytes], out: _Collector, left: Counter[str]) -> str:
     import pypdf
 
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)
     until = process_time() + MAX_SECONDS
-    handle = os.fsdecode(source) if isinstance(source, bytes) else source
-    with pypdf.PdfReader(handle, strict=False) as reader:
+    with pypdf.PdfReader(source, strict=False) as reader:
         for number, page in enumerate(reader.pages):
             if number >= MAX_PAGES or out.full or process_time() > until:
                 return f"only its first {number} pages are compared"

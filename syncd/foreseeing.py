@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from syncd.convert import foresee
+from syncd.door import FileAt
 from syncd.models import AnyAction, Plan, Problem, QuarantineDocument, Upload
 from syncd.work import SourceState
 
@@ -29,7 +30,9 @@ def _foreseen(actions: Iterable[AnyAction], sources: dict[str, SourceState]) -> 
 
 def _found(action: Upload, source: SourceState) -> QuarantineDocument | None:
     snapshot, config = action.snapshot, source.config
-    found = _trouble(source.disk_path(snapshot), snapshot.key.path, snapshot.sha256, config.encodings, config.max_size)
+    found = _trouble(
+        source.place(snapshot.disk_name), snapshot.key.path, snapshot.sha256, config.encodings, config.max_size
+    )
     if found is None:
         return None
     problem, message = found
@@ -38,7 +41,7 @@ def _found(action: Upload, source: SourceState) -> QuarantineDocument | None:
 
 @lru_cache(_REMEMBERED)
 def _trouble(
-    disk_path: str, path: str, sha256: str, encodings: tuple[str, ...], max_size: int
+    place: FileAt, path: str, sha256: str, encodings: tuple[str, ...], max_size: int
 ) -> tuple[Problem, str] | None:
-    error = foresee(disk_path, path=path, sha256=sha256, encodings=encodings, max_size=max_size)
+    error = foresee(place, path=path, sha256=sha256, encodings=encodings, max_size=max_size)
     return None if error is None else (Problem(error.code), error.message)

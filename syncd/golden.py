@@ -2,7 +2,7 @@
 
 Two places: the front matter of a document (``questions:`` as a list of texts or tables), and files named
 ``NAME.questions.toml`` with ``[[questions]]`` tables for the document of that name in the same folder, or for the one
-that ``path`` names.
+that ``path`` names. Whoever writes documents writes these, so their number and length are bounded.
 """
 
 from __future__ import annotations
@@ -30,63 +30,91 @@ class Question:
     must_not: tuple[str, ...] = ()
     answer_contains: tuple[str, ...] = ()
 
-
-def read(data: bytes) -> dict[str, Any]:
-    """Return the tables of a file of questions; it is TOML, so UTF-8.
-
-    Raises:
-        ValueError: it is not; the message says what and where.
-    """
-    import tomllib
-
-    try:
-        return tomllib.loads(data.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise ValueError(f"it is no UTF-8, line {line}: save it as UTF-8") from None
+    @classmethod
+    def of(cls, table: Mapping[str, Any]) -> Question:
+        """One that went through JSON."""
+        lists = {key: tuple(table[key]) for key in ("must_not", "answer_contains")}
+        return cls(**{**table, **lists})
 
 
-def parse(raw: object, path: str, where: str) -> tuple[list[Question], list[str]]:
-    """Questions from a parsed ``questions`` value, and what is wrong with it.
+MOST = 1000
+"""Questions of one document in one place; each is a search test in every verification."""
+
+LONGEST = 4000
+"""Characters of one text; servers refuse what is far longer, and no embedding model reads it."""
+
+_MOST_PROBLEMS = 20  # that are told of one place
+
+Wrong = tuple[int, str]
+"""The index of a question, -1 for all of them, and what is wrong with it."""
+
+
+def parse(raw: object, path: str) -> tuple[list[Question], list[Wrong]]:
+    """Questions from a parsed ``questions`` value, and what is wrong with it; what is wrong is not asked.
 
     Args:
         raw: the value, of any type.
         path: the document the questions belong to.
-        where: the file, for the problems.
     """
     if raw is None:
         return [], []
-    if not isinstance(raw, Sequence) or isinstance(raw, (str, bytes)):
-        return [], [f"{where}: questions must be a list"]
+    if not isinstance(raw, list):
+        return [], [(-1, "questions must be a list")]
     questions: list[Question] = []
-    problems: list[str] = []
-    for number, item in enumerate(raw, 1):
-        if isinstance(item, str) and item.strip():
-            questions.append(Question(path, item.strip()))
-        elif isinstance(item, Mapping) and isinstance(item.get("text"), str) and item["text"].strip():
-            questions.append(_table(item, path))
-        else:
-            problems.append(f"{where}: question {number} must be a text, or a table with a text")
-    return questions, problems
+    wrong: list[Wrong] = []
+    for index, item in enumerate(raw[:MOST]):
+        try:
+            questions.append(_question(item, path))
+        except ValueError as error:
+            wrong.append((index, f"question {index + 1} {error}"))
+    if len(wrong) > _MOST_PROBLEMS:
+        rest = len(wrong) - _MOST_PROBLEMS
+        wrong[_MOST_PROBLEMS:] = [(wrong[_MOST_PROBLEMS][0], f"{rest} more questions are wrong")]
+    if len(raw) > MOST:
+        wrong.append((MOST, f"there are {len(raw)} questions; the first {MOST} are asked"))
+    return questions, wrong
 
 
-def _table(item: Mapping[str, Any], path: str) -> Question:
+def _question(item: object, path: str) -> Question:
+    if isinstance(item, str):
+        return Question(path, _text("", item))
+    if not isinstance(item, Mapping) or not isinstance(item.get("text"), str):
+        raise ValueError("must be a text, or a table with a text")
     rank = item.get("must_rank")
+    if rank is not None and (type(rank) is not int or rank < 1):
+        raise ValueError('has a "must_rank" that is no whole number from 1 on')
     return Question(
-        path=str(item.get("path") or path),
-        text=str(item["text"]).strip(),
-        must_rank=rank if isinstance(rank, int) and not isinstance(rank, bool) and rank > 0 else None,
-        must_not=_texts(item.get("must_not")),
-        answer_contains=_texts(item.get("answer_contains")),
+        path=path if item.get("path") is None else _text("path", item["path"]),
+        text=_text("text", item["text"]),
+        must_rank=rank,
+        must_not=_texts("must_not", item.get("must_not")),
+        answer_contains=_texts("answer_contains", item.get("answer_contains")),
     )
 
 
-def _texts(raw: object) -> tuple[str, ...]:
-    if isinstance(raw, str):
-        return (raw,)
-    if isinstance(raw, Sequence):
-        return tuple(str(item) for item in raw)
-    return ()
+def _text(key: str, value: object) -> str:
+    """One text; raises ``ValueError`` with the end of a sentence that begins with the question."""
+    label = f'has a "{key}" that ' if key else ""
+    if not isinstance(value, str):
+        raise ValueError(f"{label}is no text")
+    stripped = value.strip()
+    if not stripped:
+        raise ValueError(f"{label}is empty")
+    if len(stripped) > LONGEST:
+        raise ValueError(f"{label}has {len(stripped)} characters; the most is {LONGEST}")
+    if any("\ud800" <= character <= "\udfff" for character in stripped):
+        raise ValueError(f"{label}holds half a character")
+    return stripped
+
+
+def _texts(key: str, value: object) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    if isinstance(value, str):
+        return (_text(key, value),)
+    if not isinstance(value, list) or len(value) > MOST:
+        raise ValueError(f'has a "{key}" that is no list of at most {MOST} texts')
+    return tuple(_text(key, each) for each in value)
 
 
 def judge(question: Question, rank: int | None, ranks: Mapping[str, int]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 
 from syncd import door
-from syncd.door import Place
+from syncd.door import FileAt
 from syncd.ignore import IGNORE_FILE, Rules, ignore_text
 from syncd.patterns import PatternError
 
@@ -21,7 +21,7 @@ def with_ignore_file(rules: Rules, root: str, rel: str) -> Rules:
     """
     name = f"{rel}/{IGNORE_FILE}" if rel else IGNORE_FILE
     try:
-        return rules.with_ignore_file(rel, ignore_text(door.read(Place(root, name), _MOST)))
+        return rules.with_ignore_file(rel, ignore_text(door.read(FileAt(root, name), _MOST)))
     except PatternError as error:
         raise _unusable(f"{name}:{error.number}: {error}") from error
     except FileNotFoundError:

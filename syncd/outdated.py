@@ -6,14 +6,14 @@ planner sends it anew, as an ordinary replacement: the version before serves unt
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from syncd import sending
+from syncd import door, sending
 from syncd.config import Source
+from syncd.door import FileAt
 from syncd.ledger import Ledger, resending
 from syncd.report.human import count
 
@@ -124,17 +124,16 @@ def _gain(row: resending.Older, source: Source, budget: list[int] | None) -> tup
         if budget[0] <= 0:
             return reason, False
         budget[0] -= 1
-    place = os.path.join(source.path, row.disk_name)
+    place = FileAt(str(source.path), row.disk_name)
     return (reason if _loses_title(place, row.size, row.mtime_ns) else ""), True
 
 
 @lru_cache(_REMEMBERED)
-def _loses_title(path: str, size: int, mtime_ns: int) -> bool:
+def _loses_title(place: FileAt, size: int, mtime_ns: int) -> bool:
     """Whether the text of a file loses its title; false when it cannot be read: then it could not be sent either."""
     del size, mtime_ns  # another state of the file is another question
     try:
-        with open(path, "rb") as file:
-            raw = file.read(_READ)
+        raw = door.begin(place, _READ)
     except OSError:
         return False
     codec = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"

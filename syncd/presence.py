@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import stat
 
+from syncd import door
+from syncd.door import ABSENT, FileAt
 from syncd.ignore import Rules, Verdict
 from syncd.ignorefile import with_ignore_file
 
@@ -13,9 +13,9 @@ from syncd.ignorefile import with_ignore_file
 def in_scope(root: str, rules: Rules, path: str) -> bool:
     """Whether the file at ``path`` (as the disk spells it) is there and would be scanned, asked without a scan."""
     try:
-        status = os.lstat(os.path.join(root, path))
+        status = door.look(FileAt(root, path), follow=False)
     except OSError as error:
-        return error.errno not in (errno.ENOENT, errno.ENOTDIR)  # in doubt it is there
+        return error.errno not in ABSENT  # in doubt it is there
     if stat.S_ISDIR(status.st_mode):
         return False
     parts = path.split("/")

@@ -10,11 +10,10 @@ from dataclasses import replace
 from hashlib import sha256
 
 from syncd import door
-from syncd.door import ABSENT, NotRegular, Place
+from syncd.door import ABSENT, FileAt, NotRegular
 from syncd.models import FileSnapshot, Problem
 
 EMPTY = "the file has no bytes"
-_BLOCK = 1 << 20  # bytes
 
 
 def reason(error: Exception) -> str:
@@ -25,14 +24,18 @@ def reason(error: Exception) -> str:
 def hash_descriptor(fd: int) -> str:
     """Return the SHA-256 of an open file as hex, read from where it stands to its end.
 
+    One that grows meanwhile is read as far as it went, and one byte more: it may grow faster than it is read.
+
     Raises:
         OSError: reading failed.
     """
     hashed = sha256()
-    # A small file takes one small buffer; a large one takes blocks that do not depend on its size.
-    room = min(os.fstat(fd).st_size + 1, _BLOCK)
-    while block := os.read(fd, room):
+    left = os.fstat(fd).st_size + 1
+    while block := os.read(fd, min(left, door.BLOCK)):
         hashed.update(block)
+        left -= len(block)
+        if not left:
+            break
     return hashed.hexdigest()
 
 
@@ -53,7 +56,7 @@ def complete(
     if snapshot.sha256 or snapshot.problem is not None:
         return snapshot
     try:
-        fd = door.open_file(Place(root, snapshot.disk_name))
+        fd = door.open_file(FileAt(root, snapshot.disk_name))
     except NotRegular:
         return None
     except OSError as error:
@@ -96,7 +99,7 @@ def restat(root: str, snapshot: FileSnapshot) -> FileSnapshot | None:
         OSError: the disk does not say.
     """
     try:
-        status = os.stat(os.path.join(root, snapshot.disk_name))
+        status = door.look(FileAt(root, snapshot.disk_name))
     except OSError as error:
         if error.errno in ABSENT:
             return None

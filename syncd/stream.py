@@ -9,23 +9,19 @@ from __future__ import annotations
 import codecs
 import hashlib
 import itertools
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from syncd import charset
+from syncd import charset, door
 from syncd.charset import Choice
+from syncd.door import BLOCK, FileAt, TooLarge
 from syncd.errors import SyncdError
 from syncd.evidence import BLOCK as EVIDENCE_BLOCK
 from syncd.evidence import Evidence, Place
 from syncd.packing import Packing
 
-BLOCK = 2**20
-"""Largest block in bytes."""
-
 _TRANSCODE = 256 * 1024  # raw bytes read at a time when they are transcoded: a byte becomes three at most
 _SAMPLE = 64 * 1024  # characters of each of the three samples of a large text
-DiskPath = str | bytes
 
 
 class ChangedWhileReading(SyncdError):
@@ -52,15 +48,16 @@ class TextPlan:
 class Body:
     """What is sent, as a series of blocks of ``size`` bytes in all; ``whole`` when it stands in memory."""
 
-    __slots__ = ("_digest", "_disk", "_path", "_plan", "_sha256", "size", "whole")
+    __slots__ = ("_digest", "_path", "_place", "_plan", "_raw", "_sha256", "size", "whole")
 
     def __init__(
-        self, whole: bytes | None, disk: DiskPath = b"", path: str = "", sha256: str = "", size: int = 0,
-        plan: TextPlan | Packing | None = None,
+        self, whole: bytes | None, place: FileAt | None = None, path: str = "", sha256: str = "", size: int = 0,
+        plan: TextPlan | Packing | None = None, raw: int = 0,
     ) -> None:  # fmt: skip
         self.whole = whole
         self.size = size if whole is None else len(whole)
-        self._disk, self._path, self._sha256, self._plan = disk, path, sha256, plan
+        self._place, self._path, self._sha256, self._plan = place, path, sha256, plan
+        self._raw = raw or size  # bytes of the file
         self._digest = ""
 
     def blocks(self) -> Iterator[bytes]:
@@ -78,12 +75,16 @@ class Body:
         self._digest = ""
         left = self.size
         digest = hashlib.sha256()
-        for block in _sent(self._disk, self._plan, digest):
-            left -= len(block)
-            if left < 0:
-                raise changed(self._path)
-            if block:
-                yield block
+        assert self._place is not None  # noqa: S101 - what is not in memory is in a file
+        try:
+            for block in _sent(self._place, self._raw, self._plan, digest):
+                left -= len(block)
+                if left < 0:
+                    raise changed(self._path)
+                if block:
+                    yield block
+        except TooLarge:
+            raise changed(self._path) from None
         if left:
             raise changed(self._path)
         self._digest = digest.hexdigest()
@@ -94,25 +95,22 @@ class Body:
             raise changed(self._path)
 
 
-def _raw(disk: DiskPath, size: int, digest: hashlib._Hash) -> Iterator[bytes]:
-    descriptor = os.open(disk, os.O_RDONLY)
-    try:
-        while block := os.read(descriptor, size):
-            digest.update(block)
-            yield block
-    finally:
-        os.close(descriptor)
+def _raw(place: FileAt, most: int, size: int, digest: hashlib._Hash) -> Iterator[bytes]:
+    """Yield a file in blocks of ``size`` bytes; raises ``TooLarge`` when it has more than ``most`` bytes by now."""
+    for block in door.blocks(place, most, size):
+        digest.update(block)
+        yield block
 
 
-def _sent(disk: DiskPath, plan: TextPlan | Packing | None, digest: hashlib._Hash) -> Iterator[bytes]:
+def _sent(place: FileAt, raw: int, plan: TextPlan | Packing | None, digest: hashlib._Hash) -> Iterator[bytes]:
     if plan is None:
-        yield from _raw(disk, BLOCK, digest)
+        yield from _raw(place, raw, BLOCK, digest)
         return
     if isinstance(plan, Packing):
-        yield from plan.pieces(_raw(disk, BLOCK, digest))
+        yield from plan.pieces(_raw(place, raw, BLOCK, digest))
         return
     yield plan.head
-    for _, block in decoded(_raw(disk, _TRANSCODE, digest), plan):
+    for _, block in decoded(_raw(place, raw, _TRANSCODE, digest), plan):
         yield block
 
 
@@ -159,32 +157,30 @@ class Survey:
     plainly_utf8: bool  # when it was read as UTF-8: no other encoding looks like that
 
 
-def survey(disk: DiskPath, size: int, encodings: tuple[str, ...], *, html: bool, head: bytes) -> Survey:
+def survey(disk: FileAt | str | bytes, size: int, encodings: tuple[str, ...], *, html: bool, head: bytes) -> Survey:
     """Read a large text once as UTF-8; if it is none, once to see what it is and once or more as that.
 
     ``head`` is sent before it.
 
     Raises:
+        TooLarge: it has more than ``size`` bytes by now.
         charset.Undecodable: it cannot be told what it is, or it is binary data.
         OSError: it cannot be read.
     """
-    descriptor = os.open(disk, os.O_RDONLY)
-    try:
-        begin = os.read(descriptor, _TRANSCODE)
-    finally:
-        os.close(descriptor)
+    place = FileAt.of(disk)
+    begin = door.begin(place, _TRANSCODE)
     skip, name = charset.mark_of(begin)
     restate = html and charset.stated_charset(begin) not in ("", "utf-8")
     if skip:
-        return _survey(disk, size, TextPlan(name, skip, restate, head), Choice(name))
+        return _survey(place, size, TextPlan(name, skip, restate, head), Choice(name))
     try:
-        seen = _survey(disk, size, TextPlan("utf-8", 0, restate, head), Choice("utf-8"))
+        seen = _survey(place, size, TextPlan("utf-8", 0, restate, head), Choice("utf-8"))
         if seen.plainly_utf8:
             return seen
     except charset.Undecodable:
         pass  # another encoding, or the reason why it is none is found below
     evidence = Evidence()
-    for block in _raw(disk, EVIDENCE_BLOCK, hashlib.sha256()):
+    for block in _raw(place, size, EVIDENCE_BLOCK, hashlib.sha256()):
         evidence.feed(block)
     evidence.end()
     refuted: list[str] = []
@@ -193,23 +189,23 @@ def survey(disk: DiskPath, size: int, encodings: tuple[str, ...], *, html: bool,
             choice = charset.choose(evidence, encodings, html=html, without=refuted)
         except charset.Undecodable as error:
             if error.advised is not None:  # what is advised was tried on the whole file
-                _survey(disk, size, TextPlan(error.advised.codec, 0, restate, head), error.advised)
+                _survey(place, size, TextPlan(error.advised.codec, 0, restate, head), error.advised)
             raise
         try:
-            return _survey(disk, size, TextPlan(choice.codec, 0, restate, head), choice)
+            return _survey(place, size, TextPlan(choice.codec, 0, restate, head), choice)
         except charset.Undecodable:
             if choice.language or len(refuted) > len(encodings):
                 raise
             refuted.append(choice.codec)
 
 
-def _survey(disk: DiskPath, size: int, plan: TextPlan, choice: Choice) -> Survey:
+def _survey(place: FileAt, size: int, plan: TextPlan, choice: Choice) -> Survey:
     digest = hashlib.sha256()
     sent, length, blank, done, line, beyond = len(plan.head), 0, True, 0, 1, 0
     escaped = False
     samples: list[str] = []
     tail = ""
-    for text, block in decoded(_raw(disk, _TRANSCODE, digest), plan, choice):
+    for text, block in decoded(_raw(place, size, _TRANSCODE, digest), plan, choice):
         charset.check_text(block)
         charset.check_block(text, choice, line)
         line += text.count("\n")

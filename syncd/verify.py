@@ -10,22 +10,25 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-from syncd import golden, refusing
+from syncd import door, golden, refusing
 from syncd.apply import SourceState
-from syncd.convert import extract_text, hash_file
+from syncd.convert import ChangedWhileReading, extract_text
 from syncd.decisions import locate
+from syncd.door import FileAt
 from syncd.engine import Engine
 from syncd.errors import EXIT_OK, EXIT_UNPROVEN, ServerError, UsageError
 from syncd.flipping import reproved
 from syncd.formats import format_of
 from syncd.gate import Gate
-from syncd.ledger import Ledger, entries, moves, records
+from syncd.ignore import QUESTIONS_END
+from syncd.ledger import Ledger, entries, moves, records, tree
 from syncd.logs import get_logger
 from syncd.models import DocumentKey, Format, LedgerEntry, Proof, Revision
 from syncd.progress import Progress
 from syncd.prove import Material
+from syncd.questions import LARGEST
 from syncd.reader import asking
 from syncd.reader.wire import GivenUp
 from syncd.refusing import RefusedAlone
@@ -36,7 +39,6 @@ log = get_logger(__name__)
 T = TypeVar("T")
 
 AT_ONCE = 8
-_SUFFIX = ".questions.toml"
 
 
 @dataclass(slots=True)
@@ -226,15 +228,16 @@ async def _search(run: _Run, key: DocumentKey) -> VerifyReport:
     if serving.dataset_id in run.sick:
         report.failed = True
         return report
-    material = await engine.disk.run(key.source, _material, state, entry)
+    place = state.place(tree.disk_name(engine.ledger.conn, key) or key.path)
+    material = await engine.disk.run(key.source, _material, state, entry, place)
     try:
         material = await engine.prover.complete(material)
         text = material.text or material.sample
-        asked = await asking.questions(engine.reader, text)
+        questions, problems = await asking.questions(engine.reader, text, key.path)
     except GivenUp:
         return report
     except OSError:
-        material, text, asked = Material(None, "the file is not there any more"), "", None
+        material, questions, problems = Material(None, "the file is not there any more"), [], []
     proof = await engine.prover.search(serving, state.config.verify, material, serving.weak)
     if not proof.passed and not await engine.prover.control(serving):
         return _sick(run, key, serving)
@@ -242,8 +245,17 @@ async def _search(run: _Run, key: DocumentKey) -> VerifyReport:
     run.heard(key, proof)
     report.failed = not proof.passed
     report.results += [_row(key, "probe", r.probe.text, r.verdict.value, r.rank, r.score) for r in proof.results]
-    questions, problems = await engine.disk.run(key.source, _questions, state, key, asked)
+    beside = await engine.disk.run(key.source, _beside, place, key.path)
+    if isinstance(beside, str):
+        problems = [*problems, beside]
+    elif beside is not None:
+        try:
+            more, wrong = await asking.question_file(engine.reader, beside.data, key.path, beside.name)
+        except GivenUp:
+            return report
+        questions, problems = questions + more, problems + wrong
     report.problems += problems
+    report.failed |= bool(problems)  # what is asked in a way that nobody understands is not answered
     for question in questions:
         try:
             ask = partial(_ask, engine, key, serving, question)
@@ -283,14 +295,19 @@ def _row(
     }
 
 
-def _material(state: SourceState, entry: LedgerEntry) -> Material:
+def _material(state: SourceState, entry: LedgerEntry, place: FileAt) -> Material:
     """The file's own text when it still is what serves, or how to get it; else the server's text is taken."""
     assert entry.serving is not None  # noqa: S101 - the caller looked
-    path = os.path.join(state.config.path, entry.key.path)
     try:
-        if hash_file(path) != entry.serving.content.sha256:
-            return Material(None, "the file has changed since")
-        found = extract_text(path, path=entry.key.path, encodings=state.config.encodings)
+        found = extract_text(
+            place,
+            path=entry.key.path,
+            encodings=state.config.encodings,
+            sha256=entry.serving.content.sha256,
+            max_size=state.config.max_size,
+        )
+    except ChangedWhileReading:
+        return Material(None, "the file has changed since")
     except OSError:
         return Material(None, "the file is not there any more")
     if state.config.training.mode == "qa":
@@ -299,20 +316,25 @@ def _material(state: SourceState, entry: LedgerEntry) -> Material:
     return Material(found.text, found.weak, fmt, sample=found.sample, task=found.task)
 
 
-def _questions(state: SourceState, key: DocumentKey, asked: object) -> tuple[list[golden.Question], list[str]]:
-    questions, problems = golden.parse(asked, key.path, key.path)
-    beside = os.path.splitext(os.path.join(state.config.path, key.path))[0] + _SUFFIX
-    if os.path.isfile(beside):
-        name = os.path.splitext(key.path)[0] + _SUFFIX
+class _Beside(NamedTuple):
+    """The file of questions beside a document."""
+
+    name: str
+    data: bytes
+
+
+def _beside(place: FileAt, path: str) -> _Beside | str | None:
+    """The file of questions beside a document, or why it cannot be read; ``None`` without one."""
+    name = os.path.splitext(path)[0] + QUESTIONS_END
+    # As the disk spells the document's name; the file beside it may have come from another system.
+    for rel in dict.fromkeys((os.path.splitext(place.rel)[0] + QUESTIONS_END, name)):
         try:
-            with open(beside, "rb") as file:
-                raw = golden.read(file.read())
-        except (OSError, ValueError) as error:
-            return questions, [*problems, f"{name}: {error}"]
-        found, wrong = golden.parse(raw.get("questions"), key.path, name)
-        questions += found
-        problems += wrong
-    return questions, problems
+            return _Beside(name, door.read(FileAt(place.root, rel), LARGEST))
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            return f"{name}: {error.strerror}"
+    return None
 
 
 async def _ask(engine: Engine, key: DocumentKey, serving: Revision, question: golden.Question) -> dict[str, Any]:

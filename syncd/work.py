@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import os
 import posixpath
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine
@@ -16,6 +15,7 @@ from syncd.compare import Comparison
 from syncd.config import Config, Source
 from syncd.convert import ChangedWhileReading, Outgoing, prepare
 from syncd.disk import Disk
+from syncd.door import ABSENT, FileAt
 from syncd.errors import OutcomeUnknown, Permanent, SyncdError, Unavailable
 from syncd.fastgpt.client import Client
 from syncd.fastgpt.limiter import Turns
@@ -89,9 +89,9 @@ class SourceState:
         """Whether a document is this instance's, and not another shard's."""
         return self.shard is None or self.shard.owns(self.config.name, path)
 
-    def disk_path(self, snapshot: FileSnapshot) -> str:
-        """Where the document's file is."""
-        return os.path.join(self.config.path, snapshot.disk_name)
+    def place(self, disk_name: str) -> FileAt:
+        """Where a file is; ``disk_name`` as in a ``FileSnapshot``."""
+        return FileAt(str(self.config.path), disk_name)
 
     def folder_of(self, path: str) -> str:
         """The folder within the dataset in which the document stands; "" is the root."""
@@ -195,7 +195,7 @@ class Tools:
 
         def convert() -> Outgoing:
             return prepare(
-                source.disk_path(snapshot),
+                source.place(snapshot.disk_name),
                 path=snapshot.key.path,
                 sha256=snapshot.sha256,
                 encodings=source.config.encodings,
@@ -207,9 +207,9 @@ class Tools:
             outgoing: Outgoing = await self.disk.run(source.config.name, convert)
         except ChangedWhileReading as error:
             raise Gone(error.message) from error
-        except FileNotFoundError as error:
-            raise Gone("the file vanished") from error
         except OSError as error:
+            if error.errno in ABSENT:
+                raise Gone("the file vanished") from error
             raise Permanent(
                 Problem.UNREADABLE,
                 f"the file cannot be read: {error.strerror}",

@@ -6,7 +6,7 @@ import os
 from dataclasses import replace
 from typing import Any
 
-from syncd import convert
+from syncd import convert, door
 from syncd.convert import Outgoing
 from syncd.reader import jobs
 from syncd.reader.asking import Whole, text_of
@@ -23,7 +23,7 @@ def prepare(disk_path: str | bytes, **arguments: Any) -> Outgoing:
 
 def whole_text(whole: Whole) -> str | None:
     """The text of a file that is read anew; ``None`` when it is not what it was."""
-    file = os.open(whole.disk, os.O_RDONLY)
+    file = door.open_file(whole.disk)
     try:
         return jobs.decode(file, whole.head())
     finally:

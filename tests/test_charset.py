@@ -11,10 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from syncd import golden, stream, telling
+from syncd import questions, stream, telling
 from syncd.charset import DEFAULT, Undecodable, decode
 from syncd.config.values import Source
 from syncd.explain import DOCUMENT_CODES
+from syncd.golden import Question
 
 SIMPLIFIED = "本手册介绍水泵的安装、调试和维护方法，请在操作之前仔细阅读。每五千小时更换一次润滑油。\n"
 ENGLISH = "The pump is opened once a year. Please read this page before the work begins, and keep it.\n"
@@ -222,9 +223,12 @@ def test_questions_in_another_encoding_are_a_problem() -> None:
     """A file of golden questions is UTF-8, with a mark or without; anything else is named with its line."""
     text = '[[questions]]\ntext = "水泵多久检修一次？"\n'
     for codec in ("utf-8", "utf-8-sig"):
-        assert golden.read(text.encode(codec)) == {"questions": [{"text": "水泵多久检修一次？"}]}
-    with pytest.raises(ValueError, match="no UTF-8, line 2"):
-        golden.read(text.encode("gbk"))
+        assert questions.of_file(text.encode(codec), "a.md", "a.questions.toml") == (
+            [Question("a.md", "水泵多久检修一次？")],
+            [],
+        )
+    found, problems = questions.of_file(text.encode("gbk"), "a.md", "a.questions.toml")
+    assert (found, problems) == ([], ["a.questions.toml:2: it is no UTF-8: save it as UTF-8"])
 
 
 def test_what_explain_says() -> None:

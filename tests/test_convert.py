@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from reading import extract_text, prepare, whole_text
 
 from syncd import convert
-from syncd.convert import ChangedWhileReading, Outgoing, hash_file, settings_id
+from syncd.convert import ChangedWhileReading, Outgoing, settings_id
 from syncd.errors import Permanent, SyncdError
 from syncd.matter import front_matter
 from syncd.models import Training
@@ -415,7 +415,8 @@ def test_memory_stays_low(tmp_path: Path) -> None:
     with file.open("wb") as stream:
         for _ in range(40):
             stream.write(SIMPLIFIED.encode("gb18030") * (2**20 // len(SIMPLIFIED.encode("gb18030"))))
-    sha256 = hash_file(str(file))
+    with file.open("rb") as stream:
+        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
     tracemalloc.start()
     out = prepare(str(file), path="a.txt", sha256=sha256, encodings=DEFAULT, max_size=2**30, unique="")
     total = sum(len(block) for block in out.body.blocks())
@@ -462,15 +463,6 @@ def test_settings_id() -> None:
     one = Training("chunk", (("a", 1), ("b", "x")))
     assert settings_id(one, DEFAULT, "a.md") == settings_id(Training("chunk", (("b", "x"), ("a", 1))), DEFAULT, "a.md")
     assert own == "18654cf36946602b"  # stored in ledgers: a change here re-uploads everything
-
-
-@given(st.integers(0, 300_000))
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-def test_hash_file(tmp_path: Path, size: int) -> None:
-    """The hash is the SHA-256 of all bytes, whatever the size."""
-    raw = random.Random(size).randbytes(size)
-    (tmp_path / "h").write_bytes(raw)
-    assert hash_file(str(tmp_path / "h")) == hashlib.sha256(raw).hexdigest()
 
 
 @given(st.text(min_size=1, max_size=400).filter(lambda text: "\0" not in text))

@@ -149,10 +149,9 @@ def test_from_disk_too(tmp_path: Path) -> None:
             text, weak = extract_text(path, path=name, encodings=("utf-8",))
             assert (text or "").strip() == "hello"
             assert weak == ""
-    with pytest.raises(FileNotFoundError):
-        office_text(str(tmp_path / "gone.docx"), Format.DOCX, LIMIT)
-    with pytest.raises(FileNotFoundError):
-        office_text(str(tmp_path / "gone.pdf"), Format.PDF, LIMIT)
+    for name in ("gone.docx", "gone.pdf"):
+        with pytest.raises(FileNotFoundError):
+            extract_text(str(tmp_path / name), path=name, encodings=("utf-8",))
 
 
 @pytest.mark.parametrize("fmt", [Format.DOCX, Format.PPTX, Format.XLSX, Format.PDF])

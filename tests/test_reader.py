@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
 import socket
@@ -17,7 +16,9 @@ from pathlib import Path
 import hostile
 import pytest
 
+from syncd.door import FileAt
 from syncd.formats import format_of
+from syncd.golden import Question
 from syncd.models import Format
 from syncd.reader import asking
 from syncd.reader.asking import Read, Readers, Task
@@ -240,10 +241,10 @@ def test_what_somebody_else_cannot_read_is_handed_over(tmp_path: Path, children:
     file = tmp_path / "a.docx"
     file.write_bytes(hostile.many_paragraphs())
     readers = Readers(children)
-    found = asyncio.run(asking.read(readers, Task(Format.DOCX, disk=str(file))))
+    found = asyncio.run(asking.read(readers, Task(Format.DOCX, disk=FileAt.of(file))))
     assert found.text is None or found.text.startswith("All work")
     with pytest.raises(FileNotFoundError):
-        asyncio.run(asking.read(Readers(children), Task(Format.DOCX, disk=str(tmp_path / "gone"))))
+        asyncio.run(asking.read(Readers(children), Task(Format.DOCX, disk=FileAt.of(tmp_path / "gone"))))
 
 
 def test_what_is_quick_does_not_wait_for_what_takes_long(children: Children) -> None:
@@ -325,14 +326,18 @@ def test_messages_arrive_as_they_were_sent() -> None:
 
 
 def test_the_questions_of_a_front_matter_come_over(children: Children) -> None:
-    """As they stand there; what is built to hurt has none."""
+    """With what is wrong; what is built to hurt has none, and is named."""
     readers = Readers(children)
-    text = "---\nquestions:\n- how?\n- {text: why, must_rank: 3}\n---\nbody"
-    assert ["how?", {"text": "why", "must_rank": 3}] == asyncio.run(asking.questions(readers, text))
-    assert asyncio.run(asking.questions(Readers(children), "no front matter")) is None
+    text = "---\nquestions:\n- how?\n- {text: why, must_rank: 3, must_not: b.md, answer_contains: [a, b]}\n---\nbody"
+    text = text.replace("- {", "- 7\n- {")
+    assert (
+        [Question("a.md", "how?"), Question("a.md", "why", 3, ("b.md",), ("a", "b"))],
+        ["a.md:4: question 2 must be a text, or a table with a text"],
+    ) == asyncio.run(asking.questions(readers, text, "a.md"))
+    assert ([], []) == asyncio.run(asking.questions(Readers(children), "no front matter", "a.md"))
     for make in (hostile.deep_front_matter, hostile.dotted_front_matter):
-        found = asyncio.run(asking.questions(Readers(children), make().decode()))
-        assert found is None, json.dumps(found)[:80]
+        found, problems = asyncio.run(asking.questions(Readers(children), make().decode(), "a.md"))
+        assert ([], True) == (found, len(problems) <= 1), problems
 
 
 @pytest.mark.parametrize("name", ["entities.docx", "large_dimension.xlsx", "nested_arrays.pdf", "loop_of_objects.pdf"])

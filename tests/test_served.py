@@ -65,7 +65,8 @@ def read(name: str) -> tuple[str | None, str, str]:
     fmt = format_of(name)
     assert fmt is not None
     if fmt not in TEXT_FORMATS:
-        found = office_text(str(SERVED / name), fmt, 2**20)
+        with open(SERVED / name, "rb") as file:
+            found = office_text(file, fmt, 2**20)
         return found.text, found.weak, found.remark
     text, weak = extract_text(str(SERVED / name), path=name, encodings=("utf-8", "gb18030"))
     return text, weak, ""

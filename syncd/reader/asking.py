@@ -9,7 +9,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
+from syncd import door
 from syncd.compare import Comparison, Difference
+from syncd.door import FileAt
+from syncd.golden import Question
 from syncd.logs import get_logger
 from syncd.models import Format
 from syncd.reader import jobs
@@ -18,6 +21,9 @@ from syncd.reader.wire import Message
 from syncd.stream import TextPlan, changed
 
 log = get_logger(__name__)
+
+Asked = tuple[list[Question], list[str]]
+"""Golden questions, and what is wrong with others."""
 
 LIMIT = 8 * 2**20
 """Bytes of a document's text that are read at most."""
@@ -52,19 +58,14 @@ class Task:
 
     fmt: Format
     content: bytes = b""
-    disk: str | bytes | None = None
+    disk: FileAt | None = None
 
     def question(self) -> Message:
         """What a reader is asked; raises ``OSError``."""
         head: dict[str, Any] = {"job": "office", "format": self.fmt.value, "limit": LIMIT}
         if self.fmt in (Format.HTML, Format.CSV):
             head |= {"job": "shown", "seconds": _LONG_ENOUGH}
-        return Message(head, (self.content,)) if self.disk is None else Message(head, (), opened(self.disk))
-
-
-def opened(disk: str | bytes) -> int:
-    """A descriptor of a file that is handed to a child; raises ``OSError``."""
-    return os.open(disk, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        return Message(head, (self.content,)) if self.disk is None else Message(head, (), door.open_file(self.disk))
 
 
 Lane = Literal["any", "quick", "patient"]
@@ -204,7 +205,7 @@ class Whole:
         path: the document's path.
     """
 
-    disk: str | bytes
+    disk: FileAt
     plan: TextPlan
     sha256: str
     path: str
@@ -230,7 +231,7 @@ async def examine(
         listed = json.dumps(list(chunks), ensure_ascii=False).encode("utf-8", "surrogatepass")
         if isinstance(text, str):
             return Message(head, (text.encode("utf-8", "replace"), listed))
-        return Message(head | text.head(), (listed,), opened(text.disk))
+        return Message(head | text.head(), (listed,), door.open_file(text.disk))
 
     large = isinstance(text, Whole) or len(text) > SMALL // 4
     answer = await reader.ask(make, lane="patient" if large else "any")
@@ -244,15 +245,25 @@ async def examine(
     return Comparison(None if difference is None else Difference(**difference), found["weak"], found["remark"])
 
 
-async def questions(reader: Reader, text: str) -> object:
-    """Return the value of ``questions`` in the front matter of a text; ``None`` without one."""
+async def questions(reader: Reader, text: str, path: str) -> Asked:
+    """Return the golden questions in the front matter of the document at ``path``."""
     from syncd.matter import FRONT_LIMIT, may_have
 
     if not may_have(text):
-        return None
-    head = text[:FRONT_LIMIT]
-    answer = await reader.ask(lambda: Message({"job": "questions"}, (head.encode("utf-8", "replace"),)), lane="quick")
-    try:
-        return json.loads(answer.pieces[0]) if answer.pieces else None
-    except (ValueError, RecursionError):
-        return None
+        return [], []
+    head = text[: FRONT_LIMIT + 1]  # one character more, so that what is too long is seen to be
+    return await _questions(reader, {"path": path, "name": ""}, head.encode("utf-8", "replace"))
+
+
+async def question_file(reader: Reader, data: bytes, path: str, name: str) -> Asked:
+    """Return the golden questions in the file ``name`` with the content ``data``, beside the document at ``path``."""
+    return await _questions(reader, {"path": path, "name": name}, data)
+
+
+async def _questions(reader: Reader, head: dict[str, Any], data: bytes) -> Asked:
+    answer = await reader.ask(lambda: Message({"job": "questions", **head}, (data,)), lane="quick")
+    trouble = _trouble(answer)
+    if trouble:
+        return [], [f"{head['name'] or head['path']}: its questions cannot be read ({trouble})"]
+    found = json.loads(answer.pieces[0])
+    return [Question.of(each) for each in found["questions"]], found["problems"]

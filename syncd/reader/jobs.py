@@ -96,11 +96,13 @@ def decode(file: int, head: dict[str, Any]) -> str | None:
 
 
 def _questions(message: Message) -> Message:
-    """The questions of a front matter, as they stand there."""
-    from syncd.matter import front_matter
+    """Golden questions, of a document's front matter or of a file of them, and what is wrong with others."""
+    from syncd import questions
 
-    found = front_matter(message.pieces[0].decode("utf-8"))[0].get("questions")
-    return Message({}, (json.dumps(found, default=str).encode("ascii"),))
+    path, name, data = message.head["path"], message.head["name"], message.pieces[0]
+    found, problems = questions.of_file(data, path, name) if name else questions.of_text(data.decode("utf-8"), path)
+    answer = {"questions": [asdict(question) for question in found], "problems": problems}
+    return Message({}, (json.dumps(answer).encode("ascii"),))
 
 
 JOBS: dict[str, Callable[[Message], Message]] = {
