@@ -90,7 +90,8 @@ class Blame:
             if entry is None:
                 return False
             word = await self._judge(key, entry, error)
-            if isinstance(error.cause if isinstance(error, OutcomeUnknown) else error, Misshapen):
+            misshapen = isinstance(error.cause if isinstance(error, OutcomeUnknown) else error, Misshapen)
+            if misshapen and word is not Word.FAIL:
                 word = Word.UNSURE  # whatever is answered for others, what is no answer of FastGPT's blames no document
             if word is Word.FAIL and was_well:
                 await self.patience.all_wait(error)

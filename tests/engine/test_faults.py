@@ -110,7 +110,7 @@ def test_what_waiting_does_not_cure(world: World, call: str, kind: str, error: t
     if (call, kind) in (("upload", "wrong_shape"), ("update", "wrong_shape"), ("delete", "wrong_shape")):
         # Nobody looks into the answer of an update; an upload without an id is looked for.
         assert world.sync().exit_code == 0
-    elif call == "list":  # the source cannot be served
+    elif call == "list" and kind != "wrong_shape":  # the source cannot be served
         assert world.sync().exit_code == code
     else:
         with pytest.raises(error) as caught:
@@ -126,8 +126,15 @@ def test_what_waiting_does_not_cure(world: World, call: str, kind: str, error: t
     no_gap(world)
 
 
-@pytest.mark.parametrize("kind", ["key_refused", "quota", "wrong_shape"])
-@pytest.mark.parametrize("call", ["list", "upload", "update", "training", "chunks", "search", "detail", "delete"])
+@pytest.mark.parametrize(
+    ("call", "kind"),
+    [
+        (call, kind)
+        for call in ("list", "upload", "update", "training", "chunks", "search", "detail", "delete")
+        for kind in ("key_refused", "quota", "wrong_shape")
+        if (call, kind) != ("list", "wrong_shape")  # it may have no end, so it ends a run at once (test_misshapen)
+    ],
+)
 def test_what_is_refused_once(world: World, call: str, kind: str) -> None:
     """One refusal among calls that are answered is got over within the pass."""
     stage(world)
