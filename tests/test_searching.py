@@ -155,6 +155,36 @@ def test_one_missing_passage_beside_a_found_one_is_a_finding(ledger: Ledger) -> 
     assert ("", f'search does not find it by "{SECOND[:60]}", but by another passage') == (proof.failure, proof.finding)
 
 
+def test_a_passage_in_an_answer_to_somebody_else_proves_nothing(ledger: Ledger) -> None:
+    """What is indexed under another one's words is near others' questions, but only its own can prove that it is found.
+
+    Its very passages are in every answer that another document gets in the same moments.
+    """
+    theirs = "Penguins recognise their partner by its voice among thousands of others."
+
+    class Misindexed(Server):
+        async def search_test(self, dataset_id: str, text: str, *, mode: str, limit: int) -> list[Hit]:
+            await asyncio.sleep(0.01 if text == theirs else 0.05)
+            self.asked.append((mode, text))
+            mine = [Hit(OWN, TEXT, 2, 0.4, TYPES[mode])] if text == theirs else []
+            return [Hit(OTHER, theirs, 1, 0.9, TYPES[mode]), *mine]
+
+    server = Misindexed(lambda _mode, _text, _now: False)
+    searcher = Searcher(server, ledger, random.Random(0))  # type: ignore[arg-type]
+    other = replace(REVISION, document_id=2, collection_id=OTHER)
+
+    async def body() -> list[Proof]:
+        policy = VerifyPolicy(2, "mixedRecall")
+        return await asyncio.gather(
+            searcher.proof(other, policy, theirs, ""), searcher.proof(REVISION, policy, TEXT, "")
+        )
+
+    found, missed = virtual_loop.run(body())
+    assert (True, ["found"]) == (found.passed, verdicts(found))
+    assert (False, ["missing", "missing"]) == (missed.passed, verdicts(missed))
+    assert {("mixedRecall", FIRST), ("mixedRecall", SECOND)} <= set(server.asked)
+
+
 def test_what_others_say_as_well_is_no_question(ledger: Ledger) -> None:
     """A passage that search gives in other documents, and not in ours, gives way to one that is ours alone (R7)."""
 
