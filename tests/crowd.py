@@ -112,7 +112,9 @@ class Asker:
                 training.insert_data(core, row, text[start : start + size], "", index, [])
         return CollectionId(row["id"])
 
-    async def search_test(self, dataset_id: str, text: str, *, mode: str, limit: int) -> list[Hit]:
+    async def search_test(
+        self, dataset_id: str, text: str, *, mode: str, limit: int, tries: int | None = None
+    ) -> list[Hit]:
         """One search test."""
         self.searches += 1
         await asyncio.sleep(0)

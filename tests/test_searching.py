@@ -36,7 +36,9 @@ class Server:
     asked: list[tuple[str, str]] = field(default_factory=list)
     limits: set[int] = field(default_factory=set)
 
-    async def search_test(self, dataset_id: str, text: str, *, mode: str, limit: int) -> list[Hit]:
+    async def search_test(
+        self, dataset_id: str, text: str, *, mode: str, limit: int, tries: int | None = None
+    ) -> list[Hit]:
         self.asked.append((mode, text))
         self.limits.add(limit)
         found = self.finds(mode, text, asyncio.get_running_loop().time())
@@ -163,7 +165,9 @@ def test_a_passage_in_an_answer_to_somebody_else_proves_nothing(ledger: Ledger) 
     theirs = "Penguins recognise their partner by its voice among thousands of others."
 
     class Misindexed(Server):
-        async def search_test(self, dataset_id: str, text: str, *, mode: str, limit: int) -> list[Hit]:
+        async def search_test(
+            self, dataset_id: str, text: str, *, mode: str, limit: int, tries: int | None = None
+        ) -> list[Hit]:
             await asyncio.sleep(0.01 if text == theirs else 0.05)
             self.asked.append((mode, text))
             mine = [Hit(OWN, TEXT, 2, 0.4, TYPES[mode])] if text == theirs else []
@@ -189,8 +193,10 @@ def test_what_others_say_as_well_is_no_question(ledger: Ledger) -> None:
     """A passage that search gives in other documents, and not in ours, gives way to one that is ours alone (R7)."""
 
     class Crowd(Server):
-        async def search_test(self, dataset_id: str, text: str, *, mode: str, limit: int) -> list[Hit]:
-            hits = await super().search_test(dataset_id, text, mode=mode, limit=limit)
+        async def search_test(
+            self, dataset_id: str, text: str, *, mode: str, limit: int, tries: int | None = None
+        ) -> list[Hit]:
+            hits = await super().search_test(dataset_id, text, mode=mode, limit=limit, tries=tries)
             return [Hit(OTHER, f"Before. {FIRST} After.", 1, 0.9, TYPES[mode]), *hits[1:]]
 
     server = Crowd(lambda _mode, text, _now: text == SECOND)
