@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import posixpath
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from sqlite3 import Connection
 
+from syncd import door
 from syncd.fastgpt.models import Collection, CollectionRow
 from syncd.ledger import Ledger, entries, moves, remote, tree
 from syncd.models import DocumentKey, LedgerEntry, Marker, State
@@ -78,8 +80,13 @@ class Adopter:
 
     def _there(self, state: SourceState, path: str) -> bool:
         entry = entries.one(self.ledger.conn, DocumentKey(state.config.name, path))
-        target = os.path.join(state.config.path, path)
-        return (entry is not None and not entry.gone) or (os.path.lexists(target) and not os.path.isdir(target))
+        if entry is not None and not entry.gone:
+            return True
+        try:
+            # Not by the path as a whole: the server may say "../x" of a collection.
+            return not stat.S_ISDIR(door.look(state.place(path)).st_mode)
+        except OSError:
+            return False
 
     async def _document(self, dataset_id: str, key: DocumentKey, members: list[Found], paths: dict[str, str]) -> None:
         """Give each collection of one document its state: at most one candidate, the rest retired."""

@@ -194,6 +194,18 @@ class _Link(OSError):
     """The last name is a symbolic link."""
 
 
+def _names(rel: str) -> list[str]:
+    """The names of a path; raises when it cannot be one below a root: what a server says a path is may be anything."""
+    names = rel.split("/")
+    try:
+        odd = b"\0" in os.fsencode(rel) or any(name in ("", ".", "..") for name in names)
+    except UnicodeEncodeError:
+        odd = True
+    if odd:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+    return names
+
+
 def _directory(root: str, directories: list[str]) -> int:
     """Open a directory below the root, name by name."""
     at = os.open(root, _ROOT)
@@ -209,7 +221,7 @@ def _directory(root: str, directories: list[str]) -> int:
 
 
 def _look(root: str, rel: str, follow: bool) -> os.stat_result:
-    *directories, name = rel.split("/")
+    *directories, name = _names(rel)
     at = _directory(root, directories)
     try:
         status = os.stat(name, dir_fd=at, follow_symlinks=False)
@@ -221,7 +233,7 @@ def _look(root: str, rel: str, follow: bool) -> os.stat_result:
 
 
 def _open(root: str, rel: str) -> int:
-    *directories, name = rel.split("/")
+    *directories, name = _names(rel)
     at = _directory(root, directories)
     try:
         _check(os.stat(name, dir_fd=at, follow_symlinks=False).st_mode)

@@ -80,8 +80,8 @@ class Rules:
     digest: bytes
     _suffixes: frozenset[str]  # lower case, with the dot
     _endings: tuple[str, ...]  # includes of the form ``*.md``: no pattern needs to be asked
-    _included: Patterns
-    _excluded: Patterns
+    _included: Patterns | None
+    _excluded: Patterns | None
     _layers: tuple[tuple[str, Patterns], ...] = ()  # .syncdignore: (directory + "/", patterns), deepest first
 
     @classmethod
@@ -135,7 +135,7 @@ class Rules:
         name = rel_dir.rpartition("/")[2].lower()
         if name.startswith(NEVER_STARTS) or name.endswith(NEVER_ENDS):
             return True
-        return self._ignores(_nfc(rel_dir), directory=True)
+        return self._judges and self._ignores(_nfc(rel_dir), directory=True)
 
     def file(self, rel: str) -> Verdict:
         """Judge a file, provided that the directories above it are not ignored."""
@@ -144,7 +144,7 @@ class Rules:
         low = name.lower()
         if low.startswith(NEVER_STARTS) or low.endswith((*NEVER_ENDS, QUESTIONS_END)) or low in NEVER_FILES:
             return Verdict.IGNORED
-        if self._ignores(rel, directory=False):
+        if self._judges and self._ignores(rel, directory=False):
             return Verdict.IGNORED
         if self.explicit and not name.endswith(self._endings) and not self._includes(rel):
             return Verdict.NOT_INCLUDED
@@ -161,8 +161,13 @@ class Rules:
             at = rel.find("/", at + 1)
         return self.file(rel)
 
+    @property
+    def _judges(self) -> bool:
+        """Whether there is any pattern that may ignore something."""
+        return self._excluded is not None or bool(self._layers)
+
     def _ignores(self, rel: str, *, directory: bool) -> bool:
-        if self._excluded:
+        if self._excluded is not None:
             answer = self._excluded.verdict(self._excluded.last(rel, directory=directory))
             if answer is not None:
                 return answer
@@ -175,7 +180,7 @@ class Rules:
 
     def _includes(self, rel: str) -> bool:
         """By the last pattern that names the file itself, else by the last one that names a directory above it."""
-        if not self._included:
+        if self._included is None:
             return False
         found = self._included.last(rel, directory=False)
         if found < 0:
@@ -188,8 +193,10 @@ def _nfc(path: str) -> str:
     return path if path.isascii() else normalize("NFC", path)
 
 
-def _parse(stated: Sequence[str]) -> Patterns:
+def _parse(stated: Sequence[str]) -> Patterns | None:
     """Read the patterns of a configuration; blank lines and comments, at home in a file, are mistakes there."""
+    if not stated:
+        return None
     for number, pattern in enumerate(stated, 1):
         if ".." in pattern.lstrip("!").split("/"):
             raise PatternError(f"the pattern {pattern!r} can match nothing: no path in the source holds '..'", number)

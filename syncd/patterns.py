@@ -45,14 +45,9 @@ class PatternError(ValueError):
         self.number = number
 
 
-@dataclass(frozen=True, slots=True)
-class _Wild:
-    """A pattern with wildcards."""
-
-    index: int
-    matches: Callable[[str], object]
-    of_name: bool  # asked of the last name of a path, else of the path
-    of_directories: bool  # only
+_Wild = tuple[int, Callable[[str], object], bool, bool]
+"""A pattern with wildcards: its index, what tells whether it matches, whether that is asked of the last name of a path
+(else of the path), and whether it is for directories alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,29 +57,30 @@ class Patterns:
     negated: frozenset[int]  # those that take back
     _names: dict[str, int]  # plain name, or "/" and a plain path -> the last pattern that is this
     _directory_names: dict[str, int]  # the same, of those for directories alone
-    _wild: tuple[_Wild, ...]  # the last one first
+    _tried: tuple[_Wild, ...]  # the last one first
 
     def last(self, path: str, *, directory: bool) -> int:
         """The index of the last pattern that matches ``path`` itself; -1 when none does."""
         name = path[path.rfind("/") + 1 :]
-        whole = "/" + path
-        found = max(self._names.get(name, -1), self._names.get(whole, -1))
+        found = -1
+        if self._names:
+            found = max(self._names.get(name, -1), self._names.get("/" + path, -1))
         if directory and self._directory_names:
-            found = max(found, self._directory_names.get(name, -1), self._directory_names.get(whole, -1))
-        for one in self._wild:
-            if one.index < found:
+            found = max(found, self._directory_names.get(name, -1), self._directory_names.get("/" + path, -1))
+        for index, matches, of_name, of_directories in self._tried:
+            if index < found:
                 break
-            if (directory or not one.of_directories) and one.matches(name if one.of_name else path):
-                return one.index
+            if (directory or not of_directories) and matches(name if of_name else path):
+                return index
         return found
 
     def __bool__(self) -> bool:
-        return bool(self._names or self._directory_names or self._wild)
+        return bool(self._names or self._directory_names or self._tried)
 
     @property
     def wild(self) -> int:
         """Number of those that are not looked up but tried."""
-        return len(self._wild)
+        return len(self._tried)
 
     def verdict(self, index: int) -> bool | None:
         """What the pattern of that index says: match, no match after all, or nothing when there is none."""
@@ -123,7 +119,7 @@ def parse(lines: Sequence[str], *, strict: bool = False) -> Patterns:
         if len(wild) == MOST_PATTERNS:
             raise PatternError(f"more than {MOST_PATTERNS} patterns with wildcards", index + 1)
         assert one.matches is not None  # noqa: S101 - what is not plain has one
-        wild.append(_Wild(index, one.matches, one.of_name, one.of_directories))
+        wild.append((index, one.matches, one.of_name, one.of_directories))
     return Patterns(frozenset(negated), names, directory_names, tuple(reversed(wild)))
 
 
@@ -170,6 +166,8 @@ def _compile(pattern: str) -> _Compiled | None:
         raise ValueError(f"has {stars} wildcards; the most is {MOST_WILDCARDS}")
     begin, tokens = _odd_begin(tokens)
     segments = _segments(tokens)
+    if len(segments) == 2 and segments[0] == [_DEEP] != segments[1] and not begin:
+        of_name, segments = True, segments[1:]  # "**/a" is "a"
     if not all(segments) and not begin:
         return None  # an empty name
     plain = None if begin else _plain(segments)

@@ -218,7 +218,7 @@ class _Scan:
             return
         try:
             seen = listing.read(frame.fd, lambda name: inside(result.resolved, join(rel, name)) is not None)
-            if IGNORE_FILE in seen.names or any(link.name == IGNORE_FILE for link in seen.links):
+            if _has_ignore_file(frame.fd, seen):
                 rules = with_ignore_file(frame.folder.rules, result.resolved, rel)
                 frame.folder = replace(frame.folder, rules=rules)
                 frame.salt = listing.chain(frame.salt, rules.digest)
@@ -331,6 +331,15 @@ def _within(rel: str, directories: set[str]) -> bool:
     while rel and rel not in directories:
         rel = rel.rpartition("/")[0]
     return rel in directories
+
+
+def _has_ignore_file(fd: int, seen: listing.Listing) -> bool:
+    """Whether something of that name is there, of whatever kind; what is no file will be refused."""
+    if IGNORE_FILE in seen.names or IGNORE_FILE in seen.directories:
+        return True
+    if any(link.name == IGNORE_FILE for link in seen.links):
+        return True
+    return bool(seen.special) and not _gone(IGNORE_FILE, fd)
 
 
 def _identity(fd: int) -> tuple[int, int]:

@@ -86,6 +86,10 @@ def things(root: Path) -> Iterator[dict[str, tuple[FileAt, type[OSError], str]]]
             "folder that is a link": (FileAt(str(root), "folder-inside/a.md"), NotADirectoryError, "directory"),
             "link through a folder": (FileAt(str(root), "through"), LeadsOutside, "leads out"),
             "gone": (FileAt(str(root), "gone/a.md"), FileNotFoundError, "No such file"),
+            **{
+                f"no path {rel!r}": (FileAt(str(root), rel), FileNotFoundError, "No such file")
+                for rel in ("../secret", "in/../a.md", "/etc/passwd", "", ".", "..", "in//a.md", "a.md\0", "\ud800")
+            },
         }
 
 

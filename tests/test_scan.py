@@ -668,6 +668,8 @@ BAD_IGNORE_FILES = {
     "outside": "one/.syncdignore cannot be used: it is a link that leads out of the source",
     "dangling": "one/.syncdignore cannot be used: it is a link to nothing",
     "folder": "one/.syncdignore cannot be used: it is no file but a folder",
+    "pipe": "one/.syncdignore cannot be used: it is no file but a pipe",
+    "own folder": "one/.syncdignore cannot be used: it is no file but a folder",
     "large": "one/.syncdignore cannot be used: it has 1048577 bytes; the most is 1048576",
     "binary": "one/.syncdignore cannot be used: it is no UTF-8, line 2: save it as UTF-8",
 }
@@ -685,6 +687,10 @@ def test_an_ignore_file_that_cannot_be_used_stops_its_directory(tree: Path, how:
         put(bad, "x\n# *\n" + "*a" * 33)
     elif how == "large":
         put(bad, "x" * (1 << 20) + "\n")
+    elif how == "pipe":
+        os.mkfifo(bad)
+    elif how == "own folder":
+        bad.mkdir()
     elif how == "binary":
         put(bad, "x\ny\0z")
     else:
