@@ -325,14 +325,22 @@ class Daemon:
         """
         if http == self._http:
             return
-        if self._http is not None and http.listen == self._http.listen:
+        ports = {http.listen, http.health_listen} - {""}
+        if self._http is not None and ports & {self._http.listen, self._http.health_listen}:
             await self._hush()  # two cannot have one port
         fresh = None
-        if http.listen:
+        if ports:
             backend = Backend(self)
             self.metrics.conn = backend.conn
             self.metrics.oldest = lambda conn: quality.oldest_wait(conn, self._now())
-            fresh = Server(http.listen, backend, self.metrics, token=http.token, allowed_hosts=http.allowed_hosts)
+            fresh = Server(
+                http.listen,
+                backend,
+                self.metrics,
+                token=http.token,
+                allowed_hosts=http.allowed_hosts,
+                health_listen=http.health_listen,
+            )
             await fresh.start()
         await self._hush()
         self.server, self._http = fresh, http
@@ -399,6 +407,7 @@ class Daemon:
             "started_at": iso(self._started_at),
             "config": {"path": str(self.config.path), "loaded_at": iso(self._loaded_at), "refused": self.refused},
             "listen": self.server.address if self.server is not None else "",
+            "health": self.server.health_address if self.server is not None else "",
             "ledger": self._ledger_said(),
         }
         if assembly is None:

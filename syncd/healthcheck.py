@@ -78,10 +78,18 @@ def configured(env: Mapping[str, str] = os.environ) -> str:
 
     The configuration may be wrong by now: the service that runs was started with a good one.
     """
+    health = env["SYNCD_HTTP__HEALTH_LISTEN"] if "SYNCD_HTTP__HEALTH_LISTEN" in env else _health_listen(env)
+    if health:
+        return health
     if "SYNCD_HTTP__LISTEN" in env:
         return env["SYNCD_HTTP__LISTEN"]
     stated = _stated(env, "http", "listen")
     return DEFAULT if stated is None else stated
+
+
+def _health_listen(env: Mapping[str, str]) -> str | None:
+    # Where the environment gives the address of the page, which is health's as well, no file is read for another one.
+    return None if env.get("SYNCD_HTTP__LISTEN") else _stated(env, "http", "health_listen")
 
 
 def _stated(env: Mapping[str, str], table: str, key: str) -> str | None:
@@ -118,7 +126,8 @@ def running(env: Mapping[str, str] = os.environ) -> str | None:
             row = conn.execute("select value from meta where key = 'service'").fetchone()
         finally:
             conn.close()
-        return str(json.loads(row[0])["listen"]).removeprefix("http://") or None
+        said = json.loads(row[0])
+        return str(said.get("health") or said["listen"]).removeprefix("http://") or None
     except (sqlite3.Error, ValueError, KeyError, TypeError):
         return None
 

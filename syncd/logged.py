@@ -58,7 +58,7 @@ EVENTS: Mapping[str, str] = {
     "outcome.unknown": "a request was sent and its answer lost; its marker is looked for",
     "hold.placed": "the firewall holds deletions of a source",
     "hold.released": "it does not any more",
-    "http.wrong_token": "somebody gave the status page a wrong token",
+    "http.wrong_token": "somebody showed the status page a wrong token: who, and how many there were from there lately",
     "notice.sent": "a message went to the webhook",
     "notice.failed": "it could not be delivered",
     "ping.failed": "the dead-man address could not be reached",

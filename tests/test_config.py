@@ -166,6 +166,7 @@ jitter = "0s"
 drain = "0s"
 [http]
 listen = ""
+health_listen = "127.0.0.1:8322"
 token = "open-sesame"
 allowed_hosts = ["Docs.example.org"]
 [notify]
@@ -212,7 +213,7 @@ qa_prompt = "Ask."
     assert config.ledger == LedgerConfig(folder / "state/ledger.db", "a1b2", 0, 3600.0)
     assert config.schedule == Schedule("Asia/Shanghai", "*/5 8-18 * * mon-fri", "6h", "0 4 * * 0", "2/5", "1d", 0.0)
     assert config.service == Service(0.0)
-    assert config.http == Http("", Secret("open-sesame"), ("docs.example.org",))
+    assert config.http == Http("", "127.0.0.1:8322", Secret("open-sesame"), ("docs.example.org",))
     assert config.notify == Notify(
         Secret("https://hooks.example.org/T0/B0"),
         "slack",
@@ -1073,6 +1074,45 @@ def test_the_key_shows_itself_only_when_asked(folder: Path) -> None:
         pickle.dumps(key)
     with pytest.raises(AttributeError):
         key.other = 1  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("lines", "env", "refused"),
+    [
+        ('listen = "127.0.0.1:1"\ntoken = "short"', {}, False),
+        ('listen = "[::1]:1"\ntoken = "short"', {}, False),
+        ('listen = "[::ffff:127.0.0.1]:1"\ntoken = "short"', {}, False),
+        ('listen = ""\ntoken = "short"', {}, False),
+        ('listen = "0.0.0.0:1"\ntoken = "fifteen-letters"', {}, True),
+        ('listen = "0.0.0.0:1"\ntoken = "sixteen-letters."', {}, False),
+        ('listen = "[::]:1"\ntoken = "short"', {}, True),
+        ('listen = "docs.example.org:1"\ntoken = "short"', {}, True),
+        ('listen = "0.0.0.0:1"', {}, False),  # without a token nothing can be changed
+        ('listen = "0.0.0.0:1"\ntoken_file = "word"', {}, True),
+        ('token = "short"', {"SYNCD_HTTP__LISTEN": "10.0.0.1:1"}, True),
+        ('token = "short"\nhealth_listen = "0.0.0.0:2"', {}, False),  # nobody is asked for a token there
+    ],
+)
+def test_short_tokens_are_for_this_machine_alone(lines: str, env: dict[str, str], refused: bool, folder: Path) -> None:
+    """Where others than this machine can try a token it has sixteen characters at least; it is not shown."""
+    _hidden(folder / "word", "short\n")
+    text = MINIMAL + "[http]\n" + lines
+    if not refused:
+        assert _load(folder, text, {**ENV, **env}).http
+        return
+    [problem] = _problems(folder, text, {**ENV, **env})
+    assert "fewer than 16 characters, and others than this machine can try it at" in problem
+    assert "short" not in problem
+    assert "fifteen" not in problem
+
+
+def test_health_has_an_address_of_its_own(folder: Path) -> None:
+    """The two ports of the status server are not the same one, unless the system chooses them."""
+    more = '[http]\nlisten = "0.0.0.0:8321"\nhealth_listen = "0.0.0.0:8321"\n'
+    [problem] = _problems(folder, MINIMAL + more)
+    assert problem.endswith('"health_listen" must be another address than "listen"; leave it out for one port')
+    assert "[::]:8322" == _load(folder, MINIMAL + '[http]\nhealth_listen = "[::]:8322"\n').http.health_listen
+    assert _load(folder, MINIMAL + more.replace("8321", "0")).http
 
 
 def test_every_secret_is_known_as_one(folder: Path) -> None:

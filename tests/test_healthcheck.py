@@ -219,6 +219,8 @@ def test_the_address_is_the_service_s(tmp_path: Path) -> None:
     for text, expected in (
         ('[http]\nlisten = "0.0.0.0:9000"\n', "0.0.0.0:9000"),
         ('[http]\nlisten = ""\n', ""),
+        ('[http]\nlisten = "0.0.0.0:9000"\nhealth_listen = "0.0.0.0:9001"\n', "0.0.0.0:9001"),
+        ('[http]\nlisten = ""\nhealth_listen = "0.0.0.0:9001"\n', "0.0.0.0:9001"),
         ("[http]\n", healthcheck.DEFAULT),
         ("version = 1\n", healthcheck.DEFAULT),
         ("http = 3\n", healthcheck.DEFAULT),
@@ -227,7 +229,9 @@ def test_the_address_is_the_service_s(tmp_path: Path) -> None:
     ):
         config.write_text(text)
         assert expected == configured({"SYNCD_CONFIG": str(config)}), text
-    assert "1.2.3.4:5" == configured({"SYNCD_CONFIG": str(config), "SYNCD_HTTP__LISTEN": "1.2.3.4:5"})
+    environment = {"SYNCD_CONFIG": str(config), "SYNCD_HTTP__LISTEN": "1.2.3.4:5"}
+    assert "1.2.3.4:5" == configured(environment)
+    assert "1.2.3.4:6" == configured({**environment, "SYNCD_HTTP__HEALTH_LISTEN": "1.2.3.4:6"})
     config.write_bytes(b"\xff\xfe")
     assert healthcheck.DEFAULT == configured({"SYNCD_CONFIG": str(config)})
 

@@ -275,11 +275,11 @@ def test_the_manifests_fit_image_configuration_and_server(number: int, tmp_path:
     (name,) = made["Secret"]["stringData"]
     place = next(path for path, mount in mounts.items() if mount["name"] == "key")
     assert f"{place}/{name}" == env["SYNCD_API_KEY_FILE"]
-    (port,) = container["ports"]
-    assert env["SYNCD_HTTP__LISTEN"] == f"0.0.0.0:{port['containerPort']}"
-    assert {"/livez", "/readyz"} == {
-        container[probe]["httpGet"]["path"] for probe in ("startupProbe", "livenessProbe", "readinessProbe")
-    }
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    assert env["SYNCD_HTTP__LISTEN"] == f"0.0.0.0:{ports['http']}"
+    assert env["SYNCD_HTTP__HEALTH_LISTEN"] == f"0.0.0.0:{ports['health']}"
+    asked = [container[probe]["httpGet"] for probe in ("startupProbe", "livenessProbe", "readinessProbe")]
+    assert {("/livez", "health"), ("/readyz", "health")} == {(one["path"], one["port"]) for one in asked}
     assert pod["terminationGracePeriodSeconds"] > Service().drain
     path = tmp_path / "config.toml"
     path.write_text(made["ConfigMap"]["data"]["config.toml"])

@@ -47,8 +47,8 @@ def _whom(given: Globals) -> tuple[str, dict[str, Any]]:
         return asking.configured(), {}
     service = _service(config.ledger.path)
     if service.get("running") and "listen" in service:
-        return str(service["listen"]).removeprefix("http://"), service
-    return config.http.listen, {}
+        return str(service.get("health") or service["listen"]).removeprefix("http://"), service
+    return config.http.health_listen or config.http.listen, {}
 
 
 def _service(path: Path) -> dict[str, Any]:

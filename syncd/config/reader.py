@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from syncd import shards
+from syncd.addresses import host_of_listen, is_loopback
 from syncd.config import apikey, environment, installed, openness
 from syncd.config.document import Document, Table, unknown
 from syncd.config.kinds import describe
@@ -27,6 +28,8 @@ from syncd.config.values import (
 from syncd.shards import Shard
 
 Blame = Callable[[str], None]
+
+SHORTEST_TOKEN = 16  # characters, where others than this machine may try it
 
 SECRETS = tuple(
     (table, key)
@@ -199,7 +202,18 @@ def _ledger(document: Document, given: Table) -> LedgerConfig | None:
 
 def _http(document: Document, given: Table) -> Http:
     values = {name: value for name, value in given.items() if name not in ("token", "token_file")}
-    return Http(**values, token=_secret(document, "http", given, "token", credential="http-token"))
+    http = Http(**values, token=_secret(document, "http", given, "token", credential="http-token"))
+    listens, health = http.listen, http.health_listen
+    if health and health == listens and not health.endswith(":0"):
+        _blame(document, "http", "health_listen")('must be another address than "listen"; leave it out for one port')
+    short = 0 < len(http.token.reveal()) < SHORTEST_TOKEN
+    if short and listens and not is_loopback(host_of_listen(listens)):
+        key = "token_file" if "token_file" in given else "token"
+        _blame(document, "http", key)(
+            f"gives a token of fewer than {SHORTEST_TOKEN} characters, and others than this machine can try it at "
+            f"{listens}; make one with: head -c 24 /dev/urandom | base64"
+        )
+    return http
 
 
 def _notify(document: Document, given: Table) -> Notify:

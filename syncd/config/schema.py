@@ -56,6 +56,7 @@ SCHEDULE: Keys = {
 SERVICE: Keys = {"drain": duration(zero=True)}
 HTTP: Keys = {
     "listen": Kind(special.listen),
+    "health_listen": Kind(special.listen),
     "token_file": path(secret_file=True),
     "token": secret(),
     "allowed_hosts": texts(special.host, example='["docs.example.org"]'),

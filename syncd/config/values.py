@@ -101,9 +101,10 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Http:
-    """The local status server (``[http]``); ``listen`` is "host:port", "" for none."""
+    """The local status server (``[http]``); ``listen`` and ``health_listen`` are "host:port", "" for none."""
 
     listen: str = "127.0.0.1:8321"
+    health_listen: str = ""  # health alone, beside or without the page
     token: Secret = NO_SECRET  # without one nothing can be changed over HTTP
     allowed_hosts: tuple[str, ...] = ()  # names it may be asked by, beside loopback and ``listen``
 

@@ -22,6 +22,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response, Stream
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from syncd.addresses import is_loopback, neighbour
 from syncd.errors import EXIT_BUSY, ServerError, SyncdError
 from syncd.ledger import quality, records, releasing
 from syncd.logs import get_logger
@@ -34,11 +35,13 @@ from syncd.web.backend import Backend
 from syncd.web.facts import QUALITY_DAYS, Facts, Shared
 from syncd.web.guard import Guard
 from syncd.web.metrics import CONTENT_TYPE, Metrics
-from syncd.web.stream import MOST_READERS, Stream
+from syncd.web.stream import Stream
+from syncd.web.tries import Tries
 
 log = get_logger(__name__)
 
-_WRONG_TOKEN = 0.5  # seconds that a wrong token costs whoever tries
+_WRONG_TOKEN = 0.5  # seconds that each wrong token costs whoever tries; see `tries.py` for many of them
+_SHOWN = "syncd.token"  # in the scope of a request that has shown the token
 _MOST_SAID = 20  # answers to forms that are kept for the page that shows them
 _STATIC = {
     "style.css": "text/css; charset=utf-8",
@@ -82,6 +85,7 @@ class _App:
     said: dict[str, str] = field(default_factory=dict)  # answers to forms, by a number that only the asker knows
     scrapes: Shared[bytes] = field(init=False)
     doing: set[asyncio.Task[str]] = field(default_factory=set)
+    tries: Tries = field(default_factory=Tries)
 
     def __post_init__(self) -> None:
         self.scrapes = Shared(partial(self.facts.in_thread, self.metrics.text))
@@ -127,10 +131,42 @@ class _App:
 
     def _guarded(self, handler: Handler, *, changes: bool = False, costs: bool = False) -> Handler:
         async def guarded(request: Request) -> Response:
-            reason = self.guard.refusal(_seen(request), time.time(), changes=changes, costs=costs)
-            return self._refuse(request, 403, reason) if reason else await self._answer(handler, request)
+            refused = await self._refusal(request, changes=changes, costs=costs)
+            return await self._answer(handler, request) if refused is None else refused
 
         return guarded
+
+    async def _refusal(self, request: Request, *, changes: bool, costs: bool = False) -> Response | None:
+        """Why a request is refused. A token is looked at only where one is needed, and not at any pace."""
+        seen, now = _seen(request), time.time()
+        reason = self.guard.refusal(seen.without_token(), now, changes=changes, costs=costs)
+        if not reason:
+            return None
+        if not (self.guard.token and seen.token) or self.guard.foreign(seen, posted=changes or costs):
+            return self._refuse(request, 403, reason)
+        if (busy := self._waits(request)) is not None:
+            return busy
+        if not self.guard.is_token(seen.token):
+            return await self._wrong_token(request, reason)
+        self.tries.right(_neighbour(request))
+        request.scope[_SHOWN] = True
+        return None
+
+    def _waits(self, request: Request) -> Response | None:
+        """Whoever showed wrong tokens waits until one of his is looked at again."""
+        wait = self.tries.wait(_neighbour(request), time.monotonic())
+        if not wait:
+            return None
+        answer = self._refuse(request, 429, "too many wrong tokens came from there; wait a moment")
+        answer.headers["retry-after"] = str(int(wait) + 1)
+        return answer
+
+    async def _wrong_token(self, request: Request, reason: str) -> Response:
+        tries = self.tries.wrong(_neighbour(request), time.monotonic())
+        self.metrics.wrong_token()
+        log.warning("http.wrong_token", client=_neighbour(request), tries=tries)
+        await asyncio.sleep(_WRONG_TOKEN)
+        return self._refuse(request, 403, reason)
 
     def _posted(self, handler: Handler) -> Handler:
         """For what needs no token yet: it must come from our page, or from no browser."""
@@ -196,8 +232,9 @@ class _App:
         drawing = partial(
             render,
             snapshot,
-            may_act=self.guard.knows(_seen(request), now),
-            may_search=not self.guard.refusal(_seen(request), now, changes=False, costs=True),
+            may_act=request.scope.get(_SHOWN, False) or self.guard.knows(_seen(request).without_token(), now),
+            may_search=request.scope.get(_SHOWN, False)
+            or not self.guard.refusal(_seen(request).without_token(), now, changes=False, costs=True),
             has_token=bool(self.guard.token),
             now=now,
             **more,
@@ -244,10 +281,10 @@ class _App:
             }
         )
 
-    async def _live(self, _request: Request) -> Response:
-        if len(self.stream) >= MOST_READERS:
+    async def _live(self, request: Request) -> Response:
+        if not self.stream.has_room(_neighbour(request)):
             raise Refused(503, "too many readers")
-        reader = self.stream.read()
+        reader = self.stream.read(_neighbour(request))
         greeting = await anext(reader)  # the reader counts from here on
 
         async def lines() -> AsyncIterator[str]:
@@ -332,19 +369,20 @@ class _App:
 
     async def _poke(self, request: Request) -> Response:
         """Says that there may be news, and can do no more: for the webhook of whoever writes the folder beside us."""
-        from_here = request.client is not None and guarding.is_loopback(request.client.host)
+        from_here = request.client is not None and is_loopback(request.client.host)
         if self.guard.public and not from_here:
-            reason = self.guard.refusal(_seen(request), time.time(), changes=True)
-            if reason:
-                return self._refuse(request, 403, reason)
+            refused = await self._refusal(request, changes=True)
+            if refused is not None:
+                return refused
         return Json({"schema": "syncd.sync/1", "message": await self._do("sync", {})})
 
     async def _login(self, request: Request) -> Response:
         given = (await _body(request)).get("token")
+        if (busy := self._waits(request)) is not None:
+            return busy
         if not isinstance(given, str) or not self.guard.is_token(given.strip()):
-            log.warning("http.wrong_token", client=request.client.host if request.client else "")
-            await asyncio.sleep(_WRONG_TOKEN)
-            return self._refuse(request, 403, "this is not the token")
+            return await self._wrong_token(request, "this is not the token")
+        self.tries.right(_neighbour(request))
         response = RedirectResponse("/", 303)
         response.set_cookie(
             guarding.COOKIE,
@@ -359,6 +397,10 @@ class _App:
         response = RedirectResponse("/", 303)
         response.delete_cookie(guarding.COOKIE, httponly=True, samesite="strict")
         return response
+
+
+def _neighbour(request: Request) -> str:
+    return neighbour(request.client.host) if request.client else ""
 
 
 def _seen(request: Request) -> guarding.Request:

@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from syncd.addresses import is_loopback, parsed
 from syncd.config import Secret
 
 COOKIE = "syncd_session"
 SESSION = 12 * 3600.0  # seconds that a login lasts
-_LOOPBACK_NAMES = frozenset({"localhost", "ip6-localhost"})
 _PROCESS = secrets.token_bytes(32)  # sessions end with the process, not with a reload of the configuration
 
 HEADERS: Mapping[str, str] = {
@@ -31,16 +30,6 @@ HEADERS: Mapping[str, str] = {
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-store",
 }
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host, without port, is this machine talking to itself."""
-    if host.lower() in _LOOPBACK_NAMES:
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def host_of(value: str) -> str:
@@ -58,6 +47,17 @@ class Request:
     method: str
     headers: Mapping[str, str]
     cookies: Mapping[str, str]
+
+    @property
+    def token(self) -> str:
+        """The token that it shows, right or wrong; "" for none."""
+        kind, _, given = self.headers.get("authorization", "").partition(" ")
+        return given.strip() if kind.lower() == "bearer" else ""
+
+    def without_token(self) -> Request:
+        """The same request of somebody who shows no token."""
+        headers = {name: value for name, value in self.headers.items() if name.lower() != "authorization"}
+        return Request(self.method, headers, self.cookies)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ class Guard:
         if not self.public:
             return False
         # An address cannot be rebound; a name that leads here must have been allowed.
-        return host == self.listen.strip("[]").lower() or _is_address(host)
+        return host == self.listen.strip("[]").lower() or parsed(host) is not None
 
     def _same_origin(self, request: Request) -> bool:
         if request.headers.get("sec-fetch-site") not in (None, "same-origin", "none"):
@@ -144,8 +144,7 @@ class Guard:
         """Whether a request carries the token, or a session that was opened with it."""
         if not self.token:
             return False
-        kind, _, given = request.headers.get("authorization", "").partition(" ")
-        if kind.lower() == "bearer" and self.is_token(given.strip()):
+        if request.token and self.is_token(request.token):
             return True
         return self._is_session(request.cookies.get(COOKIE, ""), now)
 
@@ -170,11 +169,3 @@ class Guard:
 def _same(given: str, wanted: str) -> bool:
     """Compare in constant time; whatever somebody sends is a text here, half characters too."""
     return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), wanted.encode("utf-8", "surrogatepass"))
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True

@@ -54,6 +54,8 @@ TABLE: tuple[Described, ...] = (
     Described("syncd_server_up", "gauge", (), "1 while FastGPT answers."),
     Described("syncd_source_up", "gauge", ("source",), "1 while a source can be served."),
     Described("syncd_ledger_up", "gauge", (), "1 while the ledger takes what is written."),
+    Described("syncd_http_wrong_tokens_total", "counter", (), "Wrong tokens shown to the status page."),
+    Described("syncd_http_dropped_total", "counter", ("reason",), "Connections that were closed: crowded or slow."),
     Described("syncd_paused", "gauge", (), "1 while a person has the service pause."),
     Described("syncd_holds", "gauge", ("source",), "Reasons for which deletions of a source are held."),
     Described("syncd_config_last_reload_successful", "gauge", (), "1 if the newest configuration is in force."),
@@ -141,6 +143,8 @@ class Metrics:
         self._rank = self._histogram("syncd_search_rank", _RANKS)
         self._searchable = self._histogram("syncd_save_to_searchable_seconds", _SAVE_TO_SEARCH)
         self._scan = self._histogram("syncd_scan_seconds", _SCAN)
+        for reason in ("crowded", "slow"):
+            self._counters["syncd_http_dropped_total"].labels(reason)
         self._gauges["syncd_build_info"].labels(__version__).set(1)
         self._gauges["syncd_server_up"].set(1)
         self._gauges["syncd_ledger_up"].set(1)
@@ -208,6 +212,14 @@ class Metrics:
     def server(self, up: bool) -> None:
         """FastGPT answers, or does not."""
         self._gauges["syncd_server_up"].set(up)
+
+    def wrong_token(self) -> None:
+        """Somebody showed the status page a wrong token."""
+        self._counters["syncd_http_wrong_tokens_total"].inc()
+
+    def dropped(self, reason: str) -> None:
+        """A connection had to go."""
+        self._counters["syncd_http_dropped_total"].labels(reason).inc()
 
     def source(self, name: str, up: bool) -> None:
         """A source can be served, or not."""

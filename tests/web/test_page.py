@@ -19,6 +19,7 @@ from web_parts import (
     add_proof,
     add_revision,
     hold,
+    logged_in,
     stand,
     with_token,
 )
@@ -83,7 +84,7 @@ def text_of(page: str) -> str:
 
 
 def page(site: Site, *, path: str = "/", known: bool = True) -> str:
-    answer = site.ask("GET", path, headers=with_token() if known else {})
+    answer = site.ask("GET", path, headers=logged_in(site) if known else {})
     assert 200 == answer.status_code
     assert "text/html; charset=utf-8" == answer.headers["content-type"]
     return answer.text

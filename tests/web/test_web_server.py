@@ -10,24 +10,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from web_parts import TOKEN, Service
+from web_parts import TOKEN, Service, add_document
 
 from syncd.config import Secret
 from syncd.errors import BusyError, ConfigError
 from syncd.web import Metrics, Server
-from syncd.web import server as serving
+from syncd.web.crowd import Limits
 
 PATIENCE = 30.0
 
 
 def serve(
-    folder: Path, body: Callable[[Server, Service], Coroutine[Any, Any, Any]], listen: str = "127.0.0.1:0"
+    folder: Path,
+    body: Callable[[Server, Service], Coroutine[Any, Any, Any]],
+    listen: str = "127.0.0.1:0",
+    **more: Any,
 ) -> Any:
     """Run ``body`` beside a server that listens."""
 
     async def go() -> Any:
         service = Service(folder)
-        server = Server(listen, service, Metrics(), token=Secret(TOKEN))
+        server = Server(listen, service, Metrics(), token=Secret(TOKEN), **more)
         try:
             await server.start()
             async with asyncio.timeout(PATIENCE):
@@ -53,6 +56,14 @@ async def _ask(server: Server, path: str, **headers: str) -> bytes:
     writer.close()
     await writer.wait_closed()
     return answer
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    for _ in range(3000):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("not within 30 seconds")
 
 
 def test_it_answers(scratch: Path) -> None:
@@ -154,45 +165,114 @@ def test_an_action_outlives_the_server(scratch: Path) -> None:
 
 
 def test_too_many_connections(scratch: Path) -> None:
-    """Connections beyond the limit are closed at once; the others are served."""
+    """Whoever comes is answered, however many are connected: the one that has been idle for longest goes."""
 
     async def body(server: Server, _service: Service) -> None:
-        before, serving.MOST_CONNECTIONS = serving.MOST_CONNECTIONS, 4
-        try:
-            kept = [await _connect(server) for _ in range(4)]
-            reader, writer = await _connect(server)
-            with contextlib.suppress(ConnectionResetError):
-                assert b"" == await reader.read()
+        kept = [await _connect(server) for _ in range(4)]
+        for reader, writer in kept[1:]:
+            writer.write(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert b"HTTP/1.1 200" in await reader.readline()
+        for number in range(3):
+            assert b"HTTP/1.1 200" in await _ask(server, "/livez"), number
+        with contextlib.suppress(ConnectionError):
+            assert b"" == await kept[0][0].read()
+        for _, writer in kept:
             writer.close()
-            kept[0][1].write(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            assert b"HTTP/1.1 200" in await kept[0][0].readline()
-            for _, one in kept:
-                one.close()
-        finally:
-            serving.MOST_CONNECTIONS = before
 
-    serve(scratch, body)
+    serve(scratch, body, limits=Limits(most=4, of_one=4, grace=0.0))
 
 
-def test_idle_connections_end(scratch: Path) -> None:
-    """A connection that does not finish asking is closed; a stream, which is being answered, is not."""
+def test_slow_requests_end(scratch: Path) -> None:
+    """A request that does not come to its end is closed, however busily its bytes drip; a stream is not, nor is what
+    has all of its request."""
 
-    async def body(server: Server, _service: Service) -> None:
-        stream, half = await _connect(server), await _connect(server)
+    async def body(server: Server, service: Service) -> None:
+        stream, head, slow = [await _connect(server) for _ in range(3)]
         stream[1].write(b"GET /api/v1/stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
         await stream[0].readuntil(b"\n\n\r\n")
-        half[1].write(b"GET / HTTP/1.1\r\nHost: loc")
-        assert b"" == await half[0].read()
+        head[1].write(b"GET / HTTP/1.1\r\nHost: loc")
+        slow[1].write(b"POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60000\r\n\r\n")
+
+        async def drip(writer: asyncio.StreamWriter) -> None:
+            with contextlib.suppress(ConnectionError):
+                while not writer.is_closing():
+                    writer.write(b"a")
+                    await writer.drain()
+                    await asyncio.sleep(0.01)
+
+        dripping = [asyncio.ensure_future(drip(one[1])) for one in (head, slow)]
+        for one in (head, slow):
+            with contextlib.suppress(ConnectionError):
+                assert b"" == await one[0].read()
+        for task in dripping:
+            task.cancel()
         server.tell({"event": "later"})
         assert b"later" in await stream[0].readuntil(b"\n\n\r\n")
-        for _, writer in (stream, half):
+        for _, writer in (stream, head, slow):
             writer.close()
 
-    before, serving._LEISURE = serving._LEISURE, 0.2
-    try:
-        serve(scratch, body)
-    finally:
-        serving._LEISURE = before
+    serve(scratch, body, limits=Limits(asking=0.3))
+
+
+def test_who_does_not_read_goes(scratch: Path) -> None:
+    """An answer that nobody reads is given up, and what it held is free again."""
+
+    async def body(server: Server, service: Service) -> None:
+        service.write(lambda conn: [add_document(conn, f"{n}-{'x' * 4000}.md", "verified") for n in range(500)])
+        reader, writer = await _connect(server)
+        reader._transport.pause_reading()  # type: ignore[attr-defined]
+        for _ in range(20):  # more than the buffers of the kernel hold
+            writer.write(b"GET /api/v1/documents?limit=500 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        members = server._port._doors.crowd.members  # type: ignore[union-attr]
+        await _until(lambda: any(member.stalled for member in members))
+        await _until(lambda: not members)
+        writer.transport.abort()
+
+    serve(scratch, body, limits=Limits(stalled=0.2))
+
+
+def test_health_has_a_port_of_its_own(scratch: Path) -> None:
+    """Health is told there and nothing else, whatever the method, and the page's port may be none."""
+
+    async def body(server: Server, service: Service) -> None:
+        host, port = server.health_address.removeprefix("http://").split(":")
+
+        async def ask(what: str) -> tuple[int, str]:
+            reader, writer = await asyncio.open_connection(host, int(port))
+            writer.write(f"{what} HTTP/1.1\r\nHost: anything.example\r\nConnection: close\r\n\r\n".encode())
+            head, _, rest = (await reader.read()).partition(b"\r\n\r\n")
+            writer.close()
+            return int(head.split()[1]), rest.decode()
+
+        assert "" == server.address
+        assert (200, '{"live":true,"reason":"alive"}') == await ask("GET /livez")
+        assert (200, "") == await ask("HEAD /healthz")
+        assert 200 == (await ask("GET /readyz"))[0]
+        service.alive = service.begun = False
+        assert [503, 503] == [(await ask("GET /livez"))[0], (await ask("GET /readyz"))[0]]
+        for what in ("GET /", "GET /metrics", "GET /api/v1/status", "GET /api/v1/stream"):
+            assert 404 == (await ask(what))[0], what
+        for what in ("POST /livez", "POST /api/v1/pause", "DELETE /livez"):
+            assert 405 == (await ask(what))[0], what
+        assert [] == service.acted
+
+    serve(scratch, body, "", health_listen="127.0.0.1:0")
+
+
+def test_a_port_that_is_taken_frees_the_other_one(scratch: Path) -> None:
+    """When one of the two ports cannot be had, the server has neither."""
+
+    async def body(server: Server, service: Service) -> None:
+        taken = server.address.removeprefix("http://")
+        other = Server(taken, service, Metrics(), token=Secret(""), health_listen="127.0.0.1:0")
+        with pytest.raises(BusyError):
+            await other.start()
+        health = other.health_address.removeprefix("http://")
+        again = Server(health, service, Metrics(), token=Secret(""))
+        await again.start()
+        await again.stop()
+
+    serve(scratch, body)
 
 
 def test_who_asks_is_who_is_connected(scratch: Path) -> None:

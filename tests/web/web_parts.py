@@ -21,7 +21,7 @@ from syncd.ledger import Ledger, records
 from syncd.models import Hold, HoldReason, RevisionId
 from syncd.web.app import make
 from syncd.web.facts import Facts
-from syncd.web.guard import Guard
+from syncd.web.guard import COOKIE, Guard
 from syncd.web.metrics import Metrics
 from syncd.web.stream import Stream
 
@@ -243,6 +243,11 @@ class Site:
 def with_token(**more: str) -> dict[str, str]:
     """Headers of somebody who knows the token."""
     return {"authorization": f"Bearer {TOKEN}", **more}
+
+
+def logged_in(site: Site) -> dict[str, str]:
+    """Headers of a browser whose user has shown the token."""
+    return {"cookie": f"{COOKIE}={site.guard.session(time.time())}"}
 
 
 def stand(service: Service, holds: list[Hold]) -> None:
