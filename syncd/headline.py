@@ -108,7 +108,8 @@ def _all(facts: Facts) -> Iterator[Headline]:
     if facts.paused:
         yield Headline("paused", "Paused", "Nothing is sent until somebody resumes.", "warn")
     if facts.work and not facts.running:
-        yield Headline("work", "Not finished", f"{documents(facts.work)} wait for the next pass.", "busy")
+        waits = "waits" if facts.work == 1 else "wait"
+        yield Headline("work", "Not finished", f"{documents(facts.work)} {waits} for the next pass.", "busy")
     elif facts.work:
         yield Headline("work", "At work", f"{documents(facts.work)} on the way to being searchable.", "busy")
     if not facts.verified:
@@ -122,7 +123,7 @@ def of_status(status: Mapping[str, Any]) -> Headline:
     service, sources = status["service"], status["sources"]
     counts = {
         state: sum(source["counts"].get(state, 0) for source in sources)
-        for state in ("uploading", "indexing", "proving", "quarantined", "verified")
+        for state in ("waiting", "uploading", "indexing", "proving", "quarantined", "verified")
     }
     ledger, server = service.get("ledger", {}), service.get("server", {})
     refused = service.get("config", {}).get("refused") or {}
@@ -141,7 +142,12 @@ def of_status(status: Mapping[str, Any]) -> Headline:
             refused="; ".join(refused.get("problems", [])[:1]),
             paused=bool(service.get("paused")),
             running=bool(service.get("running", True)),
-            work=service.get("under_way") or counts["uploading"] + counts["indexing"] + counts["proving"],
+            work=service.get("under_way")
+            or counts["uploading"]
+            + counts["indexing"]
+            + counts["proving"]
+            # What waits is on nobody's mind until somebody runs the next pass.
+            + (0 if service.get("running", True) else counts["waiting"]),
             verified=counts["verified"],
         )
     )

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from syncd import outdated
+from syncd import outdated, unserved
 from syncd.config import Config
 from syncd.headline import of_status
 from syncd.ledger import records, remote, requests, tree
@@ -84,8 +84,10 @@ def _source(
         older = outdated.of_source(conn, source, look=look)
     if conn is not None:
         counts.update(records.counts_by_state(conn, name))
-        waiting = _waiting(conn, name)
+        waiting = _waiting(conn, name, service)
         holds = [hold_data(hold) for hold in records.holds(conn, name)]
+    troubled = str(service.get("troubles", {}).get(name) or "")
+    not_served = None if conn is None or source is None else unserved.of_source(conn, name, troubled)
     watch = service.get("watch", {}).get(name, _NO_WATCH) if service.get("running") else _NO_WATCH
     return {
         "name": name,
@@ -99,6 +101,7 @@ def _source(
         "watch": dict(watch),
         "skipped": 0 if conn is None else tree.unread(conn, name),
         "trouble": service.get("troubles", {}).get(name) or (row.trouble if row is not None else "") or None,
+        "unserved": None if not_served is None else not_served.data(),
         "last_scan_at": iso(None if row is None else row.last_scan_at),
         "holds": holds,
         "waiting": waiting,
@@ -111,7 +114,7 @@ def _source(
     }
 
 
-def _waiting(conn: sqlite3.Connection, name: str) -> dict[str, Any]:
+def _waiting(conn: sqlite3.Connection, name: str, service: Mapping[str, Any]) -> dict[str, Any]:
     """Who waits and why, the first of them by name."""
     now = time.time()
     count, rows = records.waiting(conn, name, _MOST_WAITING)
@@ -120,7 +123,11 @@ def _waiting(conn: sqlite3.Connection, name: str) -> dict[str, Any]:
         "documents": [
             {
                 "path": row["path"],
-                "reason": still_written(row["since"], now) if row["written"] else row["reason"],
+                "reason": still_written(row["since"], now)
+                if row["written"]
+                else unserved.changed(service)
+                if row["changed"]
+                else row["reason"],
                 "since": iso(row["since"]),
             }
             for row in rows

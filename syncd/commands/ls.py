@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,8 +13,11 @@ from syncd.commands import TABLE, lastgood
 from syncd.commands.base import Command, chosen_sources, globals_of
 
 if TYPE_CHECKING:
+    import sqlite3
+
     from syncd.config import Config
     from syncd.report import Report
+    from syncd.unserved import Unserved
 
 _MOST_SKIPPED = 10_000  # named for each source
 _STATES = ("waiting", "uploading", "indexing", "proving", "verified", "quarantined", "held", "retired", "deleted")
@@ -32,6 +37,7 @@ def ls(ctx: click.Context, sources: tuple[str, ...], everything: bool, states: t
     given = globals_of(ctx)
     config = lastgood.load(given)
     with ledger_if_any(config) as ledger:
+        beside = Beside.of(config, None if ledger is None else ledger.conn)
         known = [] if ledger is None else remote.source_names(ledger.conn)
         names = chosen_sources(config, sources, also=known)
         found = []
@@ -39,12 +45,32 @@ def ls(ctx: click.Context, sources: tuple[str, ...], everything: bool, states: t
             found = records.documents(ledger.conn, names, everything=everything or "deleted" in states)
     rows = [row for row in found if not states or row["state"] in states]
     if skipped:
-        given.show(_skipped(config, names, rows))
+        given.show(_skipped(config, names, rows, beside))
     else:
-        given.show(report(rows, synchronised=ledger is not None))
+        given.show(report(rows, beside, synchronised=ledger is not None))
 
 
-def _skipped(config: Config, names: list[str] | None, rows: list[dict[str, Any]]) -> Report:
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What is so of whole sources: why they cannot be served, and what changed files wait for."""
+
+    unserved: Mapping[str, Unserved] = field(default_factory=dict)
+    changed: str = ""
+
+    @classmethod
+    def of(cls, config: Config, conn: sqlite3.Connection | None) -> Beside:
+        """As the ledger and a running service have it."""
+        from syncd import standing, unserved
+
+        if conn is None:
+            return cls()
+        service = standing.of_service(config.ledger.path, conn)
+        troubles = service.get("troubles", {})
+        found = {s.name: unserved.of_source(conn, s.name, str(troubles.get(s.name) or "")) for s in config.sources}
+        return cls({name: one for name, one in found.items() if one is not None}, unserved.changed(service))
+
+
+def _skipped(config: Config, names: list[str] | None, rows: list[dict[str, Any]], beside: Beside) -> Report:
     """What is no document, since FastGPT has no reader for it and nobody asked for it by name."""
     from syncd.formats import suffix_of
     from syncd.observe import unread_files
@@ -64,16 +90,21 @@ def _skipped(config: Config, names: list[str] | None, rows: list[dict[str, Any]]
     parts: list[Any] = [table]
     if len(found) >= _MOST_SKIPPED:
         parts.append(Finding(Level.INFO, "skipped", f"the first {_MOST_SKIPPED} of each source"))
-    return Report("ls", {"documents": [document(row) for row in rows], "skipped": found}, tuple(parts))
+    return Report("ls", {"documents": [document(row, beside) for row in rows], "skipped": found}, tuple(parts))
 
 
-def document(row: dict[str, Any]) -> dict[str, Any]:
-    """One row of the ledger as the contract has it."""
+def document(row: dict[str, Any], beside: Beside | None = None) -> dict[str, Any]:
+    """One row of the ledger as the contract has it; ``beside`` is what is so of its source."""
     from syncd.report.human import iso, still_written
 
     note = row["note_reason"]
     if row["restless_since"] is not None:
         note = still_written(row["restless_since"], time.time())
+    elif row["changed"] and not note:
+        note = (beside or Beside()).changed
+    not_served = None if beside is None or row["gone"] else beside.unserved.get(row["source"])
+    if not_served is not None:
+        note = f"{note}; {not_served.note}" if note else not_served.note
     serving = None
     if row["serving_collection_id"] is not None:
         serving = {
@@ -96,6 +127,8 @@ def document(row: dict[str, Any]) -> dict[str, Any]:
         "weak": row["weak"] or None,
         "remark": row["remark"] or None,
         "note": note or None,
+        "changed": bool(row["changed"]),
+        "unserved": None if not_served is None else not_served.data(),
         "next_try_at": iso(row["next_try_at"]),
     }
 
@@ -108,12 +141,12 @@ def _error(row: dict[str, Any]) -> dict[str, str] | None:
     return None
 
 
-def report(rows: list[dict[str, Any]], *, synchronised: bool) -> Report:
+def report(rows: list[dict[str, Any]], beside: Beside | None = None, *, synchronised: bool) -> Report:
     """The list."""
     from syncd.report import Column, Report, Table
     from syncd.report.human import minute, size
 
-    documents = [document(row) for row in rows]
+    documents = [document(row, beside) for row in rows]
 
     def remark(row: dict[str, Any], shown: dict[str, Any]) -> str:
         if shown["error"] is not None:

@@ -71,6 +71,11 @@ def report(config: Config, ledger: Ledger | None) -> Report:
     ]
     parts += [Finding(Level.ERROR, "source", row["trouble"]) for row in rows if row["trouble"]]
     parts += [
+        Finding(Level.WARNING, "not served", f"{row['name']}: {_kept(row)}", "`syncd ls` shows them as they were")
+        for row in rows
+        if row["unserved"] is not None and sum(row["counts"].values())
+    ]
+    parts += [
         Finding(Level.INFO, "waiting", f"{row['name']}/{one['path']}: {one['reason']}")
         for row in rows
         for one in row["waiting"]["documents"]
@@ -102,6 +107,14 @@ def _holds(ledger: Ledger | None) -> list[Any]:
     from syncd.ledger import records
 
     return [] if ledger is None else records.holds(ledger.conn)
+
+
+def _kept(row: dict[str, Any]) -> str:
+    """What becomes of the documents of a source that cannot be served: nothing, and they are shown so."""
+    from syncd.report.human import count
+
+    note = row["unserved"]["note"] if row["unserved"]["since"] else "not served"
+    return f"{count(sum(row['counts'].values()), 'document')} as last proven, {note}"
 
 
 def _headline(document: dict[str, Any]) -> Any:

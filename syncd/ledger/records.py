@@ -251,14 +251,17 @@ def _rows(conn: sqlite3.Connection, sql: str, parameters: tuple[Any, ...] = ()) 
     return [dict(zip(names, row, strict=True)) for row in cursor]
 
 
+# The file was seen to be another one than the version that serves, and nothing of it is under way yet.
+CHANGED = "(c.id is null and d.quarantine is null and d.gone = 0 and d.sha256 not in ('', s.sha256))"
 # One row per document: the state of its candidate if there is one, else what the document is (design 11, `ls`).
-DOCUMENT_STATE = """
+DOCUMENT_STATE = f"""
     case
         when c.state is not null then c.state
         when d.note = 'held' then 'held'
         when d.quarantine is not null then 'quarantined'
         when d.note = 'waiting' then 'waiting'
         when exists (select 1 from restless w where w.source = d.source and w.path = d.path) then 'waiting'
+        when s.id is not null and {CHANGED} then 'waiting'
         when s.id is not null then 'verified'
         when exists (select 1 from revisions r where r.document = d.id and r.state = 'retired') then 'retired'
         when d.gone = 1 then 'deleted'
@@ -276,7 +279,7 @@ DOCUMENT_LIST = f"""
         d.last_error_code as last_error_code, d.last_error as last_error, d.next_try_at as next_try_at,
         d.note_reason as note_reason, coalesce(s.weak, '') as weak, coalesce(s.remark, '') as remark,
         s.collection_id as serving_collection_id, s.sha256 as serving_sha256, d.gone as gone,
-        w.since as restless_since
+        w.since as restless_since, s.id is not null and {CHANGED} as changed
     from documents d
     left join restless w on w.source = d.source and w.path = d.path
     left join sources o on o.name = d.source
@@ -310,23 +313,28 @@ def _never_taken(conn: sqlite3.Connection) -> list[dict[str, Any]]:
         " null as verified_at, 0 as attempts, 0 as size, null as quarantine, '' as quarantine_message,"
         " '' as last_error_code, '' as last_error, null as next_try_at, 'the file is still being written' as"
         " note_reason, '' as weak, '' as remark, null as serving_collection_id, null as serving_sha256, 0 as gone,"
-        f" w.since as restless_since {_NEVER_TAKEN}",
+        f" w.since as restless_since, 0 as changed {_NEVER_TAKEN}",
     )
 
 
 def waiting(conn: sqlite3.Connection, source: str, most: int) -> tuple[int, list[dict[str, Any]]]:
     """How many documents of a source wait, and of the first of them why, and since when as far as that is known.
 
-    ``written`` says that the file is still being written; then there is no other reason.
+    ``written`` says that the file is still being written, ``changed`` that it is another one than what serves and not
+    under way yet; then there is no other reason.
     """
+    calm = " and not exists (select 1 from restless w where w.source = d.source and w.path = d.path)"
     every = (
-        "select path, note_reason as reason, missing_since as since, 0 as written from documents"
-        " where source = ? and note = 'waiting'"
-        " and not exists (select 1 from restless w where w.source = documents.source and w.path = documents.path)"
-        " union all select path, '', since, 1 from restless where source = ?"
+        "select path, note_reason as reason, missing_since as since, 0 as written, 0 as changed from documents d"
+        f" where source = ? and note = 'waiting'{calm}"
+        " union all select path, '', since, 1, 0 from restless where source = ?"
+        " union all select d.path, '', null, 0, 1 from documents d"
+        " left join revisions c on c.document = d.id and c.state in ('uploading', 'indexing', 'proving')"
+        " join revisions s on s.document = d.id and s.state = 'verified'"
+        f" where d.source = ? and d.at_rest = 0 and coalesce(d.note, '') = '' and {CHANGED}{calm}"
     )
-    count = conn.execute(f"select count(*) from ({every})", (source, source)).fetchone()[0]
-    rows = _rows(conn, f"{every} order by written desc, since, path limit ?", (source, source, most))
+    count = conn.execute(f"select count(*) from ({every})", (source, source, source)).fetchone()[0]
+    rows = _rows(conn, f"{every} order by written desc, since, path limit ?", (source, source, source, most))
     return int(count), rows
 
 

@@ -372,3 +372,16 @@ def test_the_live_part_is_the_page_without_its_frame(site: Site) -> None:
     assert 'name="q"' not in live
     assert 'name="token"' not in live
     read(live)
+
+
+def test_documents_that_nobody_looks_at(site: Site) -> None:
+    """The page says since when the folder of a source was not looked at, and why, beside the states that it shows."""
+    site.service.write(lambda conn: [add_document(conn, f"{n}.md", "verified") for n in range(2)])
+    site.service.write(lambda conn: conn.execute("update sources set last_scan_at = 1764411120"))
+    assert "not looked at since" not in text_of(page(site))
+    stand(site.service, [hold("0.md", "1.md", reason=HoldReason.MISSING, releasable=False)])
+    shown = text_of(page(site))
+    assert "2 documents not looked at since 2025-11-29" in shown
+    assert "the folder is not there" in shown
+    [source] = [row for row in site.ask("GET", "/api/v1/status").json()["sources"] if row["name"] == "docs"]
+    assert source["unserved"]["reason"] == "the folder is not there"
