@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.request
@@ -18,9 +19,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+
+import nursery
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+_PATIENCE = 180  # seconds for one run, on a machine that is busy with other things
 QUICK = ("--training-seconds", "0.05", "--chunk-seconds", "0.001")
 
 
@@ -36,7 +40,7 @@ class Server:
         """One admin call."""
         data = None if body is None else json.dumps(body).encode()
         address = f"{self.base_url.removesuffix('/api')}/__emulator__/{name}"
-        with urllib.request.urlopen(urllib.request.Request(address, data=data), timeout=10) as answer:  # noqa: S310
+        with urllib.request.urlopen(urllib.request.Request(address, data=data), timeout=60) as answer:  # noqa: S310
             return json.load(answer)
 
 
@@ -57,7 +61,7 @@ def start_server(*options: str) -> tuple[subprocess.Popen[str], Server]:
 def stop_server(process: subprocess.Popen[str]) -> None:
     """End an emulator."""
     process.terminate()
-    process.communicate(timeout=10)
+    process.communicate(timeout=60)
 
 
 @functools.cache
@@ -205,17 +209,31 @@ settle = "{self.settle}"
         """The command line of one run."""
         return [sys.executable, "-m", "syncd", *args]
 
+    def start(
+        self, *args: str, stdout: IO[Any], stderr: IO[Any], **env: str
+    ) -> nursery.Child | subprocess.Popen[bytes]:
+        """A process that runs `syncd`, in an interpreter of its own where the environment asks for that."""
+        given = clean_environment(**{**self.env, **env})
+        if nursery.usable(given):
+            return nursery.start(args, cwd=self.tmp, env=given, stdout=stdout, stderr=stderr)
+        return subprocess.Popen(
+            self.command(*args), cwd=self.tmp, env=given, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr
+        )
+
     def run(self, *args: str, code: int | None = None, **env: str) -> Result:
         """Run `syncd`; with ``code`` that exit code is demanded. The key must never appear."""
-        ended = subprocess.run(
-            self.command(*args),
-            cwd=self.tmp,
-            env=clean_environment(**self.env, **env),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=90,
-        )
-        result = Result(ended.returncode, ended.stdout.decode(), ended.stderr.decode())
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            process = self.start(*args, stdout=out, stderr=err, **env)
+            try:
+                ended = process.wait(_PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGUSR2)  # a forked one tells where it is
+                time.sleep(1)
+                raise AssertionError(f"{args} does not end:\n{_text(out)}\n{_text(err)}") from None
+            finally:
+                process.kill()
+                process.wait(60)
+            result = Result(ended, _text(out), _text(err))
         assert self.key not in result.out + result.err, "the key was printed"
         if code is not None:
             assert result.code == code, f"{args} ended with {result.code}:\n{result.out}\n{result.err}"
@@ -238,7 +256,13 @@ settle = "{self.settle}"
         finally:
             if process.poll() is None:
                 process.kill()
-            process.communicate(timeout=10)
+            process.communicate(timeout=60)
+
+
+def _text(file: IO[bytes]) -> str:
+    """All that was written to a file."""
+    file.seek(0)
+    return file.read().decode()
 
 
 def interrupt(process: subprocess.Popen[str], number: signal.Signals) -> Result:

@@ -48,6 +48,31 @@ def world(make_world: Callable[..., World]) -> World:
     return make_world()
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int | None:
+    """Many tests wait for processes most of the time: on few cores twice as many workers keep all of them at work."""
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None
+    cores = len(os.sched_getaffinity(0))
+    return max(cores, min(2 * cores, 4))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Each worker begins with its share of what waits longest, so that at the end there are short tests for all.
+
+    Tests are dealt in as many parts of equal length as there are workers.
+    """
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    longest = [item for item in items if "processes" in item.path.parts]
+    others = [item for item in items if "processes" not in item.path.parts]
+    items[:] = [
+        item
+        for number in range(workers)
+        for item in longest[number::workers]
+        + others[len(others) * number // workers : len(others) * (number + 1) // workers]
+    ]
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """A worker hands what its tests counted to the process that prints."""
     output = getattr(session.config, "workeroutput", None)

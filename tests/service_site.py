@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
+import sqlite3
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from cli_site import Site, clean_environment
+from cli_site import Site
 from lineage import Memory
 
-PATIENCE = 30.0  # seconds for anything that should happen at once, on a machine that is busy with other tests
+from syncd.ledger import records, requests
+
+PATIENCE = 60.0  # seconds for anything that should happen at once, on a machine that is busy with other tests
 _EVERY = 0.05
 
 
@@ -43,15 +45,10 @@ class Service:
         self.site = site
         number = len(list(site.tmp.glob("run-*.log")))
         self.log: Path = site.tmp / f"run-{number}.log"
+        self.ledger = Path(env.get("SYNCD_LEDGER__PATH", site.tmp / "ledger.db"))
         with self.log.open("wb") as out:
-            self.process = subprocess.Popen(
-                site.command(*args, "run"),
-                cwd=site.tmp,
-                env=clean_environment(**{"SYNCD_HTTP__LISTEN": "127.0.0.1:0", **site.env, **env}),
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
-            )
+            given = {"SYNCD_HTTP__LISTEN": "127.0.0.1:0", **site.env, **env}
+            self.process = site.start(*args, "run", stdout=out, stderr=out, **given)
 
     # ------------------------------------------------------------ what it says
 
@@ -70,15 +67,30 @@ class Service:
         return self.events(name, **fields)[count - 1]
 
     def ready(self, seconds: float = PATIENCE) -> Service:
-        """Wait until it serves."""
+        """Wait until it serves, and the ledger tells those who look that it does: that is written a moment later."""
         self.wait_event("service.ready", seconds=seconds)
+        self._wait(self._is_told, "the ledger tells that it runs", seconds)
         return self
 
+    def _is_told(self) -> bool:
+        with closing(sqlite3.connect(f"{self.ledger.as_uri()}?mode=ro", uri=True)) as conn:
+            return f"pid {self.process.pid} on " in requests.description(conn).get("process", "")
+
     def in_step(self, seconds: float = PATIENCE) -> None:
-        """Wait until the server shows exactly what is on the disk, every document once (twice within a flip)."""
+        """Wait until the server shows exactly what is on the disk, every document once (twice within a flip).
+
+        And until all of it is verified: the service shows a document a moment before it has written that.
+        """
         self._wait(
-            lambda: sorted(self.site.expected().items()) == self.site.shown(), "disk and server are equal", seconds
+            lambda: sorted(self.site.expected().items()) == self.site.shown() and self._is_verified(),
+            "disk and server are equal, and everything is verified",
+            seconds,
         )
+
+    def _is_verified(self) -> bool:
+        with closing(sqlite3.connect(f"{self.ledger.as_uri()}?mode=ro", uri=True)) as conn:
+            states = {row["path"]: row["state"] for row in records.documents(conn) if row["source"] == "docs"}
+        return {"verified"} >= {state for path, state in states.items() if path in self.site.expected()}
 
     def _wait(self, condition: Callable[[], Any], what: str, seconds: float) -> None:
         def alive() -> Any:
@@ -106,7 +118,7 @@ class Service:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         request = urllib.request.Request(self.address + path, data=body, headers=named)  # noqa: S310 - loopback
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             with error:
@@ -152,4 +164,4 @@ def running(site: Site, *args: str, **env: str) -> Iterator[Service]:
     finally:
         if service.process.poll() is None:
             service.process.kill()
-        service.process.wait(10)
+        service.process.wait(60)

@@ -73,7 +73,7 @@ def test_on_a_terminal_its_page_can_be_looked_at(tmp_path: Path) -> None:
     while "Ctrl-C" not in shown:
         shown += os.read(ours, 4096).decode()
     address = re.findall(r"Look at (http://\S+) ", shown)[0]
-    with urllib.request.urlopen(address, timeout=10) as answer:  # noqa: S310 - loopback
+    with urllib.request.urlopen(address, timeout=60) as answer:  # noqa: S310 - loopback
         assert "handbook" in answer.read().decode()
     process.send_signal(signal.SIGINT)
     with contextlib.suppress(OSError):  # EIO: the other end is closed
@@ -81,7 +81,7 @@ def test_on_a_terminal_its_page_can_be_looked_at(tmp_path: Path) -> None:
             pass
     os.close(ours)
 
-    assert 0 == process.wait(30)
+    assert 0 == process.wait(60)
     assert before == set(os.listdir(tmp_path))
 
 

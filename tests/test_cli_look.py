@@ -79,7 +79,7 @@ def _datasets(site: Site) -> set[str]:
         data=b'{"parentId": ""}',
         headers={"Authorization": f"Bearer {site.key}", "Content-Type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+    with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
         return {row["name"] for row in json.load(answer)["data"]}
 
 

@@ -86,7 +86,7 @@ def _until_gone(site: Site, dataset: str) -> None:
     request = urllib.request.Request(address, headers={"Authorization": f"Bearer {site.key}"})  # noqa: S310 - loopback
     for _ in range(200):
         try:
-            urllib.request.urlopen(request, timeout=10).close()  # noqa: S310
+            urllib.request.urlopen(request, timeout=60).close()  # noqa: S310
         except urllib.error.HTTPError:
             return
         time.sleep(0.05)
@@ -105,7 +105,7 @@ def test_a_gone_dataset_is_not_called_held(tmp_path: Path) -> None:
         method="DELETE",
         headers={"Authorization": f"Bearer {site.key}", "Content-Type": "application/json"},
     )
-    urllib.request.urlopen(request, timeout=10).close()  # noqa: S310
+    urllib.request.urlopen(request, timeout=60).close()  # noqa: S310
     _until_gone(site, dataset)
     site.write("new.md", "# New\n\nA new document about gannets.\n")
 

@@ -45,7 +45,7 @@ def port() -> int:
 def answers(number: int) -> bool:
     """Whether the status server answers there."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{number}/livez", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{number}/livez", timeout=60) as answer:
             return bool(answer.status == 200)
     except OSError:
         return False

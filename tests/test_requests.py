@@ -307,10 +307,10 @@ def test_an_interrupted_command_takes_its_request_back(ledger: Ledger, config: C
     try:
         posted(ledger)
         command.send_signal(2)
-        assert command.wait(30) != 0
+        assert command.wait(60) != 0
     finally:
         command.kill()
-        command.wait(10)
+        command.wait(60)
 
     assert [] == take(ledger)
     assert 75 == rows(ledger)[0][4]
@@ -484,10 +484,10 @@ def test_a_killed_service_and_its_requests(tmp_path: Path) -> None:
         wait_until(lambda: site.run("status", "--json").json["service"]["running"], "the service runs")
         result = site.run("retry", "--json")
         assert (75, "busy") == (result.code, result.json["error"]["code"])
-        assert -9 == service.wait(10)
+        assert -9 == service.wait(60)
     finally:
         service.kill()
-        service.wait(10)
+        service.wait(60)
     with closing(sqlite3.connect(f"{(tmp_path / 'ledger.db').as_uri()}?mode=ro", uri=True)) as conn:
         ((kind, done),) = conn.execute("select kind, done_at from requests").fetchall()
     assert ("retry", None) == (kind, done)

@@ -86,5 +86,5 @@ def test_a_demo_whose_terminal_closes_cleans_up(tmp_path: Path) -> None:
     os.close(ours)
     process.send_signal(signal.SIGHUP)  # the kernel's word to whoever has the terminal as its own
 
-    assert 128 + signal.SIGHUP == process.wait(30)
+    assert 128 + signal.SIGHUP == process.wait(60)
     assert before == set(os.listdir(tmp_path))

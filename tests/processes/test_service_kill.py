@@ -68,7 +68,7 @@ def survive(place: Path, server: Server, seed: int) -> int:
             change(site, rng)
         assert service.process.poll() is None, f"seed {seed}: it ended by itself\n{service.tail()}"
         service.process.kill()
-        service.process.wait(10)
+        service.process.wait(60)
     with running(site) as service:
         service.in_step(CONVERGES)
         wait_until(lambda: settled(site), f"seed {seed}: every document is verified", CONVERGES)

@@ -122,7 +122,7 @@ def test_no_secret_is_ever_written(tmp_path: Path) -> None:
         assert 0 == service.end()
     finally:
         service.process.kill()
-        service.process.wait(10)
+        service.process.wait(60)
     log = service.log.read_text()
     database = b"".join(file.read_bytes() for file in tmp_path.glob("ledger.db*")).decode("latin-1")
     for what, secret in {**SECRETS, "key": site.key, "new address": "another-canary-9876543210"}.items():
@@ -138,7 +138,7 @@ def test_a_failure_at_the_start_is_an_event_too(tmp_path: Path) -> None:
     site.fill(1)
     with running(site):
         second = Service(site)
-        assert 75 == second.process.wait(30)
+        assert 75 == second.process.wait(60)
     (failed,) = second.events("service.failed")
     assert (75, True) == (failed["exit_code"], "in use" in failed["error"])
 
@@ -160,17 +160,17 @@ def test_the_journal_gets_priorities(tmp_path: Path) -> None:
         service.send_signal(signal.SIGHUP)
         wait_until(lambda: "config.refused" in path.read_text(), "it refuses")
         service.terminate()
-        assert 0 == service.wait(30)
+        assert 0 == service.wait(60)
     finally:
         service.kill()
-        service.wait(10)
+        service.wait(60)
     for line in path.read_text().splitlines():
         priority, row = line[:3], json.loads(line[3:])
         assert {"debug": "<7>", "info": "<6>", "warning": "<4>", "error": "<3>"}[row["level"]] == priority
     assert "<3>" in path.read_text()
 
     other = Service(site, JOURNAL_STREAM=f"{found.st_dev}:{found.st_ino + 1}")
-    assert 78 == other.process.wait(30)
+    assert 78 == other.process.wait(60)
     assert "<" not in other.log.read_text()[:1]
 
 
@@ -202,10 +202,10 @@ def test_a_terminal_gets_lines_for_people(tmp_path: Path) -> None:
     try:
         wait_until(lambda: b"document.verified" in text, "it works")
         process.terminate()
-        assert 0 == process.wait(30)
+        assert 0 == process.wait(60)
     finally:
         process.kill()
-        process.wait(10)
+        process.wait(60)
         reader.join(10)
         os.close(master)
     shown = text.decode()

@@ -105,7 +105,7 @@ def test_a_loop_that_hangs_starves_the_watchdog(site: Site, tmp_path: Path, poin
             assert (fed, None) == (len(manager.having("WATCHDOG")), service.process.poll())
         finally:
             service.process.kill()
-            service.process.wait(10)
+            service.process.wait(60)
 
         # What systemd does then: the next one takes up where this one was.
         with running(site) as again:

@@ -72,7 +72,7 @@ def test_before_its_server_and_its_folder(tmp_path: Path, flaky: Flaky) -> None:
 
 
 def test_a_server_that_restarts(tmp_path: Path, flaky: Flaky) -> None:
-    """An outage is said once, what is saved meanwhile goes up after it, and nothing is counted against a document."""
+    """An outage is said once, what is saved meanwhile goes up after it, and nothing stays counted against it."""
     flaky.start()
     site = site_of(tmp_path, flaky)
     site.fill(3)
@@ -98,7 +98,7 @@ def test_only_one_service_a_ledger(tmp_path: Path) -> None:
     site.fill(1)
     with running(site) as service:
         second = Service(site)
-        assert 75 == second.process.wait(30)
+        assert 75 == second.process.wait(60)
         assert str(service.process.pid) in second.tail()
         service.in_step()
         assert 0 == service.end()

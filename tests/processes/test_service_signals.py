@@ -120,10 +120,10 @@ def test_a_signal_before_it_serves(tmp_path: Path) -> None:
         service.wait_event("service.started")
         service.process.send_signal(signal.SIGHUP)
         service.process.send_signal(signal.SIGTERM)
-        assert 0 == service.process.wait(30)
+        assert 0 == service.process.wait(60)
     finally:
         service.process.kill()
-        service.process.wait(10)
+        service.process.wait(60)
     assert [] == service.events("bug")
 
 
@@ -321,7 +321,7 @@ def test_a_pause_outlives_the_service(tmp_path: Path) -> None:
         document = site.run("pause", "--json", code=0).json
         assert document["paused"]["since"]
         service.process.kill()
-        service.process.wait(10)
+        service.process.wait(60)
     site.write("new.md", SLOW)
     with running(site) as again:
         again.wait_event("watch.mode")
