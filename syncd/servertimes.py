@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from syncd.models import CollectionId, Hit
+from syncd.usual import ANSWER
 
 _REMEMBERED = 10_000
 _FUTILE = 3  # so many questions for ``createTime`` that led to nothing are enough
@@ -62,7 +63,7 @@ class ServerTimes:
                 continue  # the last of its rows may be among those that are not shown
             del self._ended[collection_id]
             took = max(written) - training.created_at
-            if training.before - _GRAIN <= took <= training.at + _GRAIN:
+            if training.before - _GRAIN <= took <= training.at + ANSWER:
                 self._futile = 0
                 found.append((training, took))
         return found

@@ -133,7 +133,8 @@ class TrainingWatch:
     def seen(self, hits: Iterable[Hit]) -> None:
         """A search test's answer: when its rows were written tells how long the training of theirs took."""
         for training, took in self._times.seen(hits):
-            self._usual_of(training.dataset_id).told(training.size, took, alone=training.alone)
+            usual = self._usual_of(training.dataset_id)
+            usual.told(training.size, training.before, training.at, took, alone=training.alone)
 
     def others_progressed(self, collection_id: CollectionId, dataset_id: str, since: float) -> bool:
         """Whether the server trained anything else of the dataset since then (the loop's time; rule 6)."""

@@ -29,6 +29,7 @@ _LATE = 0.1  # the same when the document takes longer than was believed
 _MARGIN = 0.02  # a clock is never quite the same twice
 _DOUBT_AFTER = 4  # so many documents that fit a narrow belief, and it is asked again whether training became faster
 _DOUBT = 0.05  # how much of it is doubted then
+ANSWER = 1.0  # seconds by which an upload may be answered later than its collection was made
 _NEAR = 0.25  # seconds by which the server's own time may be shorter than the belief and still fit it
 
 
@@ -47,6 +48,7 @@ class Usual:
 
     _beliefs: dict[int, _Belief] = field(default_factory=dict)
     _guesses: dict[int, float] = field(default_factory=dict)  # what was enough in a crowd of an earlier run
+    _sure: bool = False  # looks have shown that the server's own times are about ours
 
     def first(self, size: int, guess: float | None = None) -> float:
         """The age at which a document of ``size`` bytes is looked at first; ``guess`` is another dataset's."""
@@ -83,25 +85,32 @@ class Usual:
         elif belief.crowd and at < belief.high:
             belief.low, belief.high = min(belief.low, before), at
 
-    def told(self, size: int, took: float, *, alone: bool) -> None:
+    def told(self, size: int, before: float, at: float, took: float, *, alone: bool) -> None:
         """The server's own times say how long a document took that was learnt before.
 
         Args:
-            took: seconds from the making of its collection, which is a moment before the upload was answered.
-            alone: hardly anything else was in training meanwhile.
+            size: as in ``learn``, like ``before``, ``at`` and ``alone``.
+            took: seconds from the making of its collection, which is a moment before the upload was answered. Until
+                looks have shown that this moment is short, it may have been a second.
         """
         belief = self._beliefs.get(_class(size))
         if belief is None or alone is belief.crowd:
             return
-        belief.fits = 0  # no reason to doubt what the server says
-        fits = alone and belief.high - belief.low <= FINE and belief.high - _NEAR <= took <= belief.high
-        if not fits and (alone or took < belief.high):
-            belief.low, belief.high, belief.doubt = max(took - FINE / 2, 0.0), took, 0.0
+        self._sure |= 0 <= took - before <= _NEAR
+        if self._sure:
+            belief.fits = 0  # no reason to doubt
+        low, took = took - (FINE / 2 if self._sure else ANSWER), min(max(took, before), at)
+        if alone and belief.high - belief.low <= FINE and belief.high - _NEAR <= took <= belief.high + 2 * _MARGIN:
+            return
+        if belief.low <= took <= belief.high:
+            belief.low, belief.high, belief.doubt = min(max(low, belief.low), took), took, 0.0
+        elif alone or took < belief.high:
+            belief.low, belief.high, belief.doubt = min(max(low, before), took), took, 0.0
 
     def known(self, size: int) -> bool:
-        """Whether documents of this size are believed to take a time that one look will hit."""
+        """Whether the server's own time would tell little more about documents of this size."""
         belief = self._beliefs.get(_class(size))
-        return belief is not None and belief.high - belief.low <= 2 * FINE
+        return belief is not None and belief.high - belief.low <= ANSWER
 
     def enough(self, size: int) -> float | None:
         """What was enough for documents of about this size, as a guess for others; ``None``: nothing is known."""

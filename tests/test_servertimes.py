@@ -36,7 +36,7 @@ def test_the_last_row_ends_a_training() -> None:
         (replace(ENDED, created_at=None), MADE + 3.0),
         (replace(ENDED, rows=2), MADE + 3.0),
         (ENDED, MADE + 1.9),
-        (ENDED, MADE + 4.1),
+        (ENDED, MADE + 5.1),
         (ENDED, MADE - 3600.0),
     ],
     ids=["no time of the row", "no time of the collection", "rows are missing", "too early", "too late", "other clock"],

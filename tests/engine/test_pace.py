@@ -6,8 +6,10 @@ import asyncio
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import httpx
 import pytest
 from world import World
+from world_parts import Forward
 
 from syncd.engine import Engine
 from syncd.live import standing
@@ -101,6 +103,24 @@ def test_one_document_teaches_the_next(tmp_path: Path, training: float, compat: 
     assert late <= NOISE
     assert max(save.requests for save in others) <= MOST_REQUESTS
     assert (first.requests + requests * len(others)) / 10 <= MOST_REQUESTS
+
+
+@pytest.mark.parametrize("training", [1.0, 7.0, 60.0])
+def test_an_upload_that_is_answered_late_makes_nothing_late(tmp_path: Path, training: float) -> None:
+    """The server's times begin when it makes the collection, ours when the upload is answered: both are allowed for."""
+
+    async def slowly(request: httpx.Request, forward: Forward) -> httpx.Response:
+        response = await forward(request)
+        if request.url.path.endswith("/create/localFile"):
+            await asyncio.sleep(0.2)
+        return response
+
+    pace = Pace(tmp_path, training)
+    pace.world.between = slowly
+    _, *others = pace.run(*[1] * 12)
+    late, requests = judge(others)
+    assert late <= NOISE
+    assert requests <= MOST_REQUESTS
 
 
 @pytest.mark.parametrize("training", TIMES)
