@@ -195,7 +195,8 @@ class TrainingWatch:
 
     async def _run(self) -> None:
         try:
-            await self._look_when_due()
+            while len(self):  # one that came while the last look ended would wait for ever
+                await self._look_when_due()
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # nobody waits for a task that is gone
@@ -207,7 +208,7 @@ class TrainingWatch:
     async def _look_when_due(self) -> None:
         loop = asyncio.get_running_loop()
         async with asyncio.TaskGroup() as looks:
-            while len(self):
+            while len(self) or any(group.busy for group in self._groups.values()):
                 self._news.clear()
                 now = loop.time()
                 idle = {place: group for place, group in self._groups.items() if group.members and not group.busy}
