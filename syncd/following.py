@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlite3 import Connection
 
 from syncd.apply import Applier, Gone, Refused, Spent, Stopped, Tools, Unproven, Untrained
-from syncd.blaming import MOST_SETBACKS, Blame
+from syncd.blaming import Blame
 from syncd.errors import (
     EXIT_PARTIAL,
     DocumentError,
@@ -40,8 +40,10 @@ from syncd.models import (
     Waiting,
 )
 from syncd.passing import PassState
+from syncd.patience import MOST
 from syncd.plan import decide, decide_vanished
 from syncd.retiring import LOOK_LATER
+from syncd.setbacks import Setbacks
 
 log = get_logger(__name__)
 
@@ -54,7 +56,8 @@ class Follower:
     """Works on one document at a time; many of its tasks run side by side.
 
     Args:
-        blame: decides whose fault a failure is, and what follows.
+        blame: what follows from a failure that is the document's.
+        setbacks: whose trouble a call is that came to nothing.
         exists: whether a document's file is there at this moment.
     """
 
@@ -62,6 +65,7 @@ class Follower:
     applier: Applier
     state: PassState
     blame: Blame
+    setbacks: Setbacks
     exists: Callable[[DocumentKey], Awaitable[bool]]
     proving: Callable[[DocumentKey], None] = lambda _key: None  # told when a document has only its searches before it
 
@@ -92,20 +96,20 @@ class Follower:
             if step is None or (isinstance(step, Waiting) and step.until is None):
                 break
             if isinstance(step, Waiting):
-                if self.blame.leaves_to_next(key, step):
+                if self.setbacks.leaves_to_next(key, step):
                     break
                 await self.blame.patience.pause((step.until or 0.0) - self.tools.now(), key)
                 if (step.until or 0.0) > self.tools.now() and self._is_over(key):
                     break  # whoever comes next takes it up, a begun flip first of all
                 continue
-            if self.blame.gate().closed:
+            if self.blame.patience.gate().closed:
                 if not await self.blame.patience.passage(key):
                     break
                 continue
             if isinstance(step, Prove) and step.revision.flip is not Flip.BACK:
-                limit = self.blame.gate().given_up(SEARCH.name)
+                limit = self.blame.patience.gate().given_up(SEARCH.name)
                 if limit is not None:  # nothing is shown that cannot be searched for
-                    await self.blame.leave(key, entry, limit)
+                    await self.setbacks.leave(key, entry, limit)
                     break
             if not await self._try(step, entry, snapshot):
                 break
@@ -137,9 +141,9 @@ class Follower:
             return False
         except OutcomeUnknown as error:
             log.warning("outcome.unknown", source=key.source, path=key.path, error=error.message)
-            return await self.blame.came_to_nothing(key, error, snapshot)
+            return await self.setbacks.came_to_nothing(key, error, snapshot)
         except ServerError as error:
-            return await self.blame.came_to_nothing(key, error, snapshot)
+            return await self.setbacks.came_to_nothing(key, error, snapshot)
         except RemoteMissing as error:
             await self.blame.lost(entry, snapshot, error)
         except Gone as error:
@@ -205,17 +209,17 @@ class Follower:
             self.state.put_off[key] = "the server did not answer for it lately"
             return
         while not self.tools.stopping.is_set():
-            if self.blame.gate().closed and not await self.blame.patience.passage():
+            if self.blame.patience.gate().closed and not await self.blame.patience.passage():
                 return
             try:
                 await work()
                 witness.passed(key)
             except ServerError as error:
                 failures += 1
-                most = _AFTER_A_REST if witness.rested(key) else MOST_SETBACKS
+                most = _AFTER_A_REST if witness.rested(key) else MOST
                 pause = min(2.0 ** (failures - 2), _LONGEST_PAUSE)
                 try:
-                    own = await self.blame.is_its_own(key, error)
+                    own = await self.setbacks.is_its_own(key, error)
                 except Stopped:
                     return
                 if failures >= most or (own and self._too_long(began, pause, failures)):
@@ -233,7 +237,7 @@ class Follower:
 
     def _too_long(self, began: float, pause: float, tries: int) -> bool:
         """A one-shot run is as patient with one document as with a server; the next run goes on."""
-        patience = self.blame.gate().patience
+        patience = self.blame.patience.gate().patience
         lasts = asyncio.get_running_loop().time() - began
         return patience is not None and tries >= _AFTER_A_REST and lasts + pause >= patience
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 QUIET_FOR = 10.0  # seconds after which plain lines say how far it is
-_TROUBLES = frozenset({"failed", "quarantined"})
+_TROUBLES = frozenset({"failed", "unclear", "quarantined"})
 
 Write = Callable[[str], None]
 

@@ -30,6 +30,7 @@ from syncd.patience import Patience
 from syncd.plan import is_new, make
 from syncd.preparing import Known, Preparer
 from syncd.progress import Progress
+from syncd.setbacks import Setbacks
 from syncd.succession import Open
 from syncd.timekeeping import Timekeeper
 
@@ -100,7 +101,6 @@ class Pass:
             tools=tools,
             applier=applier,
             state=self.state,
-            gate=lambda: self._gate,
             patience=Patience(tools, lambda: self._gate),
             report=lambda name, error: self._preparer.trouble(name, error),
             max_attempts=shared.max_attempts,
@@ -110,6 +110,7 @@ class Pass:
             applier=applier,
             state=self.state,
             blame=self.blame,
+            setbacks=Setbacks(tools, self.state, self.blame.patience, self.blame),
             exists=lambda key: shared.observer.exists(key, tools.sources[key.source]),
         )
         self._carrier = Carrier(tools, applier, follower, self.state, shared.observer)
