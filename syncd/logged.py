@@ -62,6 +62,7 @@ EVENTS: Mapping[str, str] = {
     "notice.sent": "a message went to the webhook",
     "notice.failed": "it could not be delivered",
     "ping.failed": "the dead-man address could not be reached",
+    "reader.trouble": "a document could not be read within the limits of time, memory or size; its proof is weak",
     "log.lost": "the log took nothing for a while; so many of its lines are lost, nothing else",
     "bug": "a fault in syncd itself, with its traceback",
 }

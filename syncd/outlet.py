@@ -17,7 +17,6 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import BinaryIO, TextIO, cast
-from urllib.parse import quote
 
 PATIENCE = 0.5  # seconds that a line for standard error waits for its reader, and
 _EVERY = 60.0  # seconds between two such waits
@@ -120,6 +119,8 @@ class Outlet(io.RawIOBase):
 
 def conceal(secrets: Iterable[str]) -> None:
     """From here on no outlet writes these, whoever prints them: a library, or Python itself about a thread."""
+    from urllib.parse import quote
+
     for secret in secrets:
         if len(secret) >= _SHORTEST:
             _secrets.update(

@@ -54,7 +54,7 @@ def files(kind: str, *, shards: int = 1) -> list[File]:
         raise UsageError("--shards is for k8s", hint=f"elsewhere set SYNCD_SHARD=i/{shards} for each instance")
     if kind == "docker":
         lock = _home("requirements.lock").read_text(encoding="utf-8")
-        return [File("Dockerfile", _dockerfile()), File("requirements.lock", lock)]
+        return [File("Dockerfile", _dockerfile()), File("requirements.lock", f"# syncd {__version__}\n{lock}")]
     if kind == "systemd":
         units = _home("systemd")
         return [

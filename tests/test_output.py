@@ -97,6 +97,17 @@ def test_every_command_ends_as_it_would(tmp_path: Path, command: str) -> None:
         assert code == shell(site, f"{command} {streams}").returncode
 
 
+def test_a_report_that_cannot_be_written_costs_no_verdict(tmp_path: Path) -> None:
+    """When the file for JUnit or the baseline cannot be written, what was found is told all the same, and that too."""
+    site = Site(tmp_path)
+    site.fill(1)
+    site.run("sync", code=0)
+    for option in ("--junit", "--baseline"):
+        result = site.run("verify", "--json", option, "/nowhere/file", code=2)
+        assert "syncd.verify/1" == result.json["schema"]
+        assert "cannot write /nowhere/file: No such file or directory" in result.err
+
+
 def test_what_is_opened_later_never_takes_the_place_of_a_closed_stream(tmp_path: Path) -> None:
     """With standard error closed the ledger does not become descriptor 2, into which everything is printed."""
     site = Site(tmp_path)

@@ -42,7 +42,7 @@ def verify(
     import asyncio
 
     from syncd import golden
-    from syncd.errors import EXIT_REGRESSED, UsageError, gravest
+    from syncd.errors import EXIT_REGRESSED, EXIT_USAGE, UsageError, gravest
     from syncd.report import verdicts
 
     if (bool(paths) + everything + (sample is not None)) > 1:
@@ -56,11 +56,6 @@ def verify(
     if worse and code < 128:
         code = gravest({code, EXIT_REGRESSED} - {0})
     report = _report(rows, problems, metrics, code, worse)
-    if baseline is not None and before is None:
-        _write(baseline, json.dumps(report.document, ensure_ascii=False, indent=2) + "\n")
-        given.note(f"the baseline is written to {baseline}")
-    if junit_file is not None:
-        _write(junit_file, verdicts.junit(rows, worse))
     if format_ == "json" or given.as_json:
         given.show_json(report.document)
     elif format_ == "github":
@@ -68,7 +63,16 @@ def verify(
         given.note("\n".join(_summary(rows, metrics)))
     else:
         given.show(report)
-    return code
+    # Last: what was found is told, whatever becomes of these files.
+    files = {} if junit_file is None else {junit_file: verdicts.junit(rows, worse)}
+    if baseline is not None and before is None:
+        files[baseline] = json.dumps(report.document, ensure_ascii=False, indent=2) + "\n"
+    unwritten = [problem for file, text in files.items() if (problem := _write(file, text))]
+    for problem in unwritten:
+        given.err(f"error: {problem}\n")
+    if baseline in files and not unwritten:
+        given.note(f"the baseline is written to {baseline}")
+    return EXIT_USAGE if unwritten else code
 
 
 def _baseline(file: str) -> dict[str, Any] | None:
@@ -97,14 +101,14 @@ def _baseline(file: str) -> dict[str, Any] | None:
     return found
 
 
-def _write(file: str, text: str) -> None:
-    from syncd.errors import UsageError
-
+def _write(file: str, text: str) -> str:
+    """Write a file; returns why it could not be, or ""."""
     try:
         with open(file, "w", encoding="utf-8", errors="backslashreplace") as stream:
             stream.write(text)
     except OSError as error:
-        raise UsageError(f"cannot write {file}: {error.strerror}") from error
+        return f"cannot write {file}: {error.strerror}"
+    return ""
 
 
 def _files(config: Config, rows: list[dict[str, Any]]) -> dict[tuple[str, str], str]:

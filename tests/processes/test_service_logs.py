@@ -214,3 +214,39 @@ def test_a_terminal_gets_lines_for_people(tmp_path: Path) -> None:
     assert "service.ready" in shown
     assert "\x1b[" in shown  # colours
     assert not [line for line in shown.splitlines() if line.startswith("{")]
+
+
+@pytest.mark.parametrize("log", ["full", "closed", "stuck"])
+def test_a_log_that_takes_nothing_stops_nothing(tmp_path: Path, log: str) -> None:
+    """Whether the disk of the log is full, the log is closed, or whoever reads it stands still: documents are mirrored,
+    and the service ends when asked."""
+    site = Site(tmp_path)
+    site.fill(2)
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with pytest.raises(BlockingIOError):
+        while log == "stuck":
+            os.write(writing, b"x" * 4096)
+        raise BlockingIOError
+    os.set_blocking(writing, True)
+    redirected = {"full": ">/dev/full 2>&1", "closed": ">&- 2>&-", "stuck": ""}[log]
+    process = subprocess.Popen(
+        ["bash", "-c", f'exec "$@" {redirected}', "bash", *site.command("-vv", "run")],
+        cwd=tmp_path,
+        env=clean_environment(SYNCD_HTTP__LISTEN="127.0.0.1:0"),
+        stdin=subprocess.DEVNULL,
+        stdout=writing,
+        stderr=writing,
+    )
+    try:
+        wait_until(lambda: sorted(site.expected().items()) == site.shown(), "disk and server are equal")
+        site.write("more.md", "# Storks\n\nEverything about storks, and about the chimneys they live on.\n")
+        wait_until(lambda: sorted(site.expected().items()) == site.shown(), "the new one is there as well")
+        process.send_signal(signal.SIGTERM)
+        assert 0 == process.wait(30)
+    finally:
+        process.kill()
+        process.wait(10)
+        os.close(reading)
+        os.close(writing)
+    assert 0 == site.run("sync").code

@@ -6,6 +6,8 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator
 
+import virtual_loop
+
 from syncd.web import stream as streaming
 from syncd.web.stream import MOST_READERS, Stream
 
@@ -115,3 +117,34 @@ def test_signs_of_life() -> None:
         await reader.aclose()
 
     asyncio.run(go())
+
+
+def test_one_neighbour_does_not_take_all_readers() -> None:
+    """Each neighbour has so many readers at most, and a reader that has gone makes room."""
+
+    async def go() -> None:
+        stream = Stream()
+        readers = [stream.read("a") for _ in range(streaming.MOST_OF_ONE)]
+        for reader in readers:
+            await anext(reader)
+        assert (False, True) == (stream.has_room("a"), stream.has_room("b"))
+        await readers[0].aclose()
+        assert stream.has_room("a")
+        for reader in readers:
+            await reader.aclose()
+
+    asyncio.run(go())
+
+
+def test_a_stream_has_an_end() -> None:
+    """After an hour a stream ends, and its page asks anew; whoever left unseen does not."""
+
+    async def go() -> None:
+        stream = Stream()
+        began = asyncio.get_running_loop().time()
+        pieces = [piece async for piece in stream.read()]
+        assert streaming._LONGEST <= asyncio.get_running_loop().time() - began < streaming._LONGEST + 60
+        assert {"retry: 3000\n\n", ": alive\n\n"} == set(pieces)
+        assert 0 == len(stream)
+
+    virtual_loop.run(go())

@@ -308,3 +308,43 @@ def test_a_broken_off_request_is_no_fault(scratch: Path, caplog: pytest.LogCaptu
 
     serve(scratch, body)
     assert "Traceback" not in caplog.text
+
+
+def test_this_machine_is_known_in_the_clothes_of_ipv6(scratch: Path) -> None:
+    """On ``[::]`` who comes from 127.0.0.1 is this machine, and may say that there is news."""
+    if not socket.has_dualstack_ipv6():
+        pytest.skip("this machine has no IPv6")
+
+    async def body(server: Server, service: Service) -> None:
+        port = int(server.address.rpartition(":")[2])
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"POST /-/sync HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        assert b"200" in (await reader.read()).split(b"\r\n")[0]
+        writer.close()
+        assert [("sync", {})] == service.acted
+
+    serve(scratch, body, "[::]:0")
+
+
+def test_what_strangers_send_fills_no_log(scratch: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Rubbish and protocols that are not spoken here are answered or closed, without a line of the log."""
+
+    async def body(server: Server, _service: Service) -> None:
+        upgrade = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
+        for said in (
+            b"\x16\x03\x01\x02\x00",
+            b"rubbish\r\n\r\n",
+            b"GET / HTTP/9.9\r\n\r\n",
+            upgrade,
+            b"GET /\xff HTTP/1.1\r\n\r\n",
+        ):
+            reader, writer = await _connect(server)
+            writer.write(said + b"\r\n\r\n")
+            writer.write_eof()
+            with contextlib.suppress(ConnectionError):
+                await reader.read()
+            writer.close()
+        assert b"200" in (await _ask(server, "/livez")).split(b"\r\n")[0]
+
+    serve(scratch, body)
+    assert "" == caplog.text
