@@ -6,14 +6,17 @@ import os
 import posixpath
 import stat
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from sqlite3 import Connection
 
 from syncd import door
+from syncd.disk import Disk
 from syncd.fastgpt.models import Collection, CollectionRow
 from syncd.ledger import Ledger, entries, moves, remote, tree
 from syncd.models import DocumentKey, LedgerEntry, Marker, State
 from syncd.names import remote_name
+from syncd.turns import sliced
 from syncd.work import SourceState
 
 Found = tuple[CollectionRow, Collection, SourceState]
@@ -25,9 +28,16 @@ class Adopter:
 
     ledger: Ledger
     now: Callable[[], float]
+    disk: Disk
 
     async def adopt(
-        self, dataset_id: str, fresh: list[Found], paths: dict[str, str], *, take: bool
+        self,
+        dataset_id: str,
+        fresh: list[Found],
+        paths: dict[str, str],
+        places: dict[str, str | None],
+        *,
+        take: bool,
     ) -> tuple[int, list[Found]]:
         """Adopt what a file matches.
 
@@ -35,6 +45,7 @@ class Adopter:
             dataset_id: the dataset.
             fresh: collections of ours that the ledger does not know.
             paths: the path of each folder of the dataset, by its id.
+            places: what ``places`` said of them.
             take: adopt also what no file matches.
 
         Returns:
@@ -42,9 +53,9 @@ class Adopter:
         """
         groups: dict[DocumentKey, list[Found]] = {}
         unclaimed: list[Found] = []
-        for row, detail, state in fresh:
+        async for row, detail, state in sliced(fresh):
             marker = _marker(detail)
-            path = self._match(row, marker, state, paths)
+            path = places[row.id]
             if path is None and take:
                 path = marker.path
             if path is None:
@@ -55,7 +66,7 @@ class Adopter:
             await self._document(dataset_id, key, members, paths)
         return sum(map(len, groups.values())), unclaimed
 
-    def elsewhere(self, found: Found, paths: dict[str, str]) -> bool:
+    def elsewhere(self, found: Found, places: dict[str, str | None]) -> bool:
         """Whether another shard serves this collection's document; what this ledger has under way is its own."""
         row, detail, state = found
         if state.shard is None:
@@ -64,29 +75,19 @@ class Adopter:
         known = entries.revision(self.ledger.conn, marker.revision)
         if known is not None and known.reason not in remote.LET_GO:
             return False
-        return not state.owns(self._match(row, marker, state, paths) or marker.path)
+        return not state.owns(places[row.id] or marker.path)
 
-    def _match(self, row: CollectionRow, marker: Marker, state: SourceState, paths: dict[str, str]) -> str | None:
-        """The path of the file this collection belongs to: by its place on the server, by its marker, by its hash."""
-        place = posixpath.join(paths.get(row.parent_id or "", ""), row.name)
-        folder = state.config.folder
-        if not folder or place.startswith(folder + "/"):
-            relative = place[len(folder) + 1 :] if folder else place
-            if self._there(state, relative):
-                return relative
-        if self._there(state, marker.path):
-            return marker.path
-        return entries.path_with_hash(self.ledger.conn, state.config.name, marker.sha256)
+    async def places(self, carried: list[Found], paths: dict[str, str]) -> dict[str, str | None]:
+        """By collection, the path of the file it belongs to; ``None`` when there is none.
 
-    def _there(self, state: SourceState, path: str) -> bool:
-        entry = entries.one(self.ledger.conn, DocumentKey(state.config.name, path))
-        if entry is not None and not entry.gone:
-            return True
-        try:
-            # Not by the path as a whole: the server may say "../x" of a collection.
-            return not stat.S_ISDIR(door.look(state.place(path)).st_mode)
-        except OSError:
-            return False
+        Files are looked for by the place on the server, by the marker, by the hash: in a thread of their source, since
+        its disk may hang, and there may be 100 000 of them.
+        """
+        found: dict[str, str | None] = {}
+        for name in dict.fromkeys(state.config.name for _, _, state in carried):
+            own = [one for one in carried if one[2].config.name == name]
+            found |= await self.disk.run(name, _matched, self.ledger, own, paths)
+        return found
 
     async def _document(self, dataset_id: str, key: DocumentKey, members: list[Found], paths: dict[str, str]) -> None:
         """Give each collection of one document its state: at most one candidate, the rest retired."""
@@ -143,6 +144,44 @@ class Adopter:
             )
 
         await self.ledger.commit("adopt", move)
+
+
+def _matched(ledger: Ledger, own: list[Found], paths: dict[str, str]) -> dict[str, str | None]:
+    """The path of the file of each collection of one source."""
+    found: dict[str, str | None] = {}
+    with closing(ledger.reader()) as conn:
+        by_hash: dict[str, str] | None = None
+        for row, detail, state in own:
+            marker = _marker(detail)
+            path = _named(conn, row, marker, state, paths)
+            if path is None:
+                if by_hash is None:
+                    by_hash = entries.paths_by_hash(conn, state.config.name)
+                path = by_hash.get(marker.sha256)
+            found[row.id] = path
+    return found
+
+
+def _named(
+    conn: Connection, row: CollectionRow, marker: Marker, state: SourceState, paths: dict[str, str]
+) -> str | None:
+    place = posixpath.join(paths.get(row.parent_id or "", ""), row.name)
+    folder = state.config.folder
+    if not folder or place.startswith(folder + "/"):
+        relative = place[len(folder) + 1 :] if folder else place
+        if _there(conn, state, relative):
+            return relative
+    return marker.path if _there(conn, state, marker.path) else None
+
+
+def _there(conn: Connection, state: SourceState, path: str) -> bool:
+    if entries.is_there(conn, DocumentKey(state.config.name, path)):
+        return True
+    try:
+        # Not by the path as a whole: the server may say "../x" of a collection.
+        return not stat.S_ISDIR(door.look(state.place(path)).st_mode)
+    except OSError:
+        return False
 
 
 def _marker(detail: Collection) -> Marker:

@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from syncd import decisions, outdated
 from syncd.errors import LedgerLocked, UsageError
-from syncd.ledger import requests
+from syncd.ledger import MANY, requests
 from syncd.ledger.store import PATIENCE
 from syncd.running import Runner
 
@@ -60,9 +61,9 @@ class Answering:
             case "retry" if given.get("outdated"):
                 return await _outdated(runner, given)
             case "retry":
-                return _retry(runner, given)
+                return await _retry(runner, given)
             case "release":
-                return _release(runner, given)
+                return await _release(runner, given)
             case "rollback":
                 return await _rollback(runner, given)
             case "reload":
@@ -92,10 +93,12 @@ def _sync(runner: Runner, given: Arguments) -> dict[str, Any]:
     return {"message": f"{name or 'every source'} is looked at now"}
 
 
-def _retry(runner: Runner, given: Arguments) -> dict[str, Any]:
+async def _retry(runner: Runner, given: Arguments) -> dict[str, Any]:
     engine, name = runner.engine, _source_of(runner, given)
     paths = given.get("paths") or None
-    count = decisions.retry(engine.ledger, engine.config, paths, engine.now(), name)
+    keys = None if paths is None else [decisions.locate(engine.ledger, engine.config, path, name) for path in paths]
+    many = keys is None or len(keys) > MANY
+    count = await engine.ledger.commit("retry", lambda db: decisions.try_again(db, keys, name), beside=many)
     runner.look(name)
     noun = "document is" if count == 1 else "documents are"
     return {"count": count, "message": f"{count} {noun} tried again now" if count else "nothing to retry"}
@@ -112,7 +115,7 @@ async def _outdated(runner: Runner, given: Arguments) -> dict[str, Any]:
             return outdated.choose(conn, sources, now, per_minute)
 
     chosen = await engine.run_beside(choose)  # it reads many files
-    await engine.ledger.commit("resend", lambda db: outdated.keep(db, chosen, now))
+    await engine.ledger.commit("resend", lambda db: outdated.keep(db, chosen, now), beside=len(chosen) > MANY)
     runner.look(name)
     count = len(chosen)
     noun = "document is" if count == 1 else "documents are"
@@ -120,13 +123,14 @@ async def _outdated(runner: Runner, given: Arguments) -> dict[str, Any]:
     return {"count": count, "message": said}
 
 
-def _release(runner: Runner, given: Arguments) -> dict[str, Any]:
+async def _release(runner: Runner, given: Arguments) -> dict[str, Any]:
     engine, name = runner.engine, _source_of(runner, given)
     if name is None:
         raise UsageError("a release names its source", hint="`syncd status` shows what is held")
     emptied = bool(given.get("emptied"))
     hold = str(given.get("hold") or "") or None
-    released = decisions.release(engine.ledger, name, engine.now(), emptied=emptied, hold=hold)
+    release = partial(decisions.let_go, source=name, now=engine.now(), emptied=emptied, hold=hold)
+    released = await engine.ledger.commit("release", release, beside=True)
     runner.look(name)
     return {
         "source": name,

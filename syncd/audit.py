@@ -12,26 +12,28 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from sqlite3 import Connection
 from typing import Any, TypeVar
 
 from syncd.adopting import Adopter, Found
 from syncd.apply import SourceState
+from syncd.disk import Disk
 from syncd.errors import RemoteMissing, ServerError, Unavailable
 from syncd.fastgpt.client import Client
 from syncd.fastgpt.envelope import Unreadable
 from syncd.fastgpt.models import Collection, CollectionRow
 from syncd.folders import Folders
-from syncd.ledger import Ledger, entries, moves, records, remote
+from syncd.ledger import MANY, Ledger, entries, moves, records, remote
 from syncd.models import CollectionId, Marker, Orphan, Revision, State
 from syncd.remotetree import Place, Spend, whole
-from syncd.together import together
+from syncd.turns import each, sliced
 
 T = TypeVar("T")
 _THINK_AGAIN = 86400.0  # seconds that a retired version which somebody showed is kept for from then on
 _PATIENCE = 3  # looks at one folder or collection that come to nothing before it is left out
-_AT_ONCE = 8  # detail requests under way during a survey
-_TOGETHER = 256  # rows that wait for these
+_AT_ONCE = 8  # requests under way during a survey
+_ROWS = 5000  # rows of a listing that are gone through in one turn of the event loop
 
 
 @dataclass(slots=True)
@@ -62,14 +64,15 @@ class Auditor:
         ledger: open for writing.
         folders: told of the folders that exist.
         now: the wall clock, seconds since the epoch.
+        disk: reaches the files of sources.
     """
 
-    def __init__(self, client: Client, ledger: Ledger, folders: Folders, now: Callable[[], float]) -> None:
+    def __init__(self, client: Client, ledger: Ledger, folders: Folders, now: Callable[[], float], disk: Disk) -> None:
         self._client = client
         self._ledger = ledger
         self._folders = folders
         self._now = now
-        self._adopter = Adopter(ledger, now)
+        self._adopter = Adopter(ledger, now, disk)
         self._unseen: Counter[str] = Counter()  # how often in a row the server did not show a folder or a collection
 
     async def survey(self, dataset_id: str, sources: Iterable[SourceState], *, take: bool = False) -> Survey:
@@ -85,7 +88,7 @@ class Auditor:
             rows, paths = await self._list(dataset_id, survey)
         chosen = {state.config.name: state for state in sources}
         conn = self._ledger.conn
-        known = entries.known_collections(conn, dataset_id)
+        known = await self._ledger.read(partial(entries.known_collections, dataset_id=dataset_id))
         strangers = remote.strangers(conn, dataset_id)
         unknown = [
             row for row in rows if not row.is_folder and row.id not in known and (take or row.id not in strangers)
@@ -94,6 +97,7 @@ class Auditor:
         await self._note_blind(chosen, survey)
         foreign: list[str] = []
         ours: list[Found] = []
+        carried: list[Found] = []
         for row, detail in details:
             marker = detail.marker
             state = None if marker is None else chosen.get(marker.source)
@@ -101,10 +105,14 @@ class Auditor:
                 foreign.append(row.id)
             elif state is None or marker.space != state.space:
                 survey.orphans.append(Orphan(marker.source, marker.path, row.id, not row.forbid, takeable=False))
-            elif self._adopter.elsewhere((row, detail, state), paths):
-                foreign.append(row.id)
             else:
-                ours.append((row, detail, state))
+                carried.append((row, detail, state))
+        places = await self._adopter.places(carried, paths)
+        async for found in sliced(carried):
+            if self._adopter.elsewhere(found, places):
+                foreign.append(found[0].id)
+            else:
+                ours.append(found)
         gone = strangers - {row.id for row in rows}
         if gone and not survey.blind:
             await self._ledger.commit("strangers", lambda db: remote.forget_strangers(db, gone), durable=False)
@@ -114,10 +122,10 @@ class Auditor:
             self._rivals(chosen, ours, survey)
             ours = [found for found in ours if found[2].config.name not in survey.rivals]
         # What arrived is looked at before what is lost: a collection that was trained anew has a new id (rule 12).
-        stale = self._is_stale(ours)
-        fresh = [found for found in ours if not await self._arrival(found, stale, survey)]
+        stale = await self._is_stale(ours)
+        fresh = [found async for found in sliced(ours) if not await self._arrival(found, stale, survey)]
         await self._losses(known, {row.id: row for row in rows}, survey, stale)
-        taken, left = await self._adopter.adopt(dataset_id, fresh, paths, take=take)
+        taken, left = await self._adopter.adopt(dataset_id, fresh, paths, places, take=take)
         survey.adopted += taken
         survey.orphans += [
             Orphan(state.config.name, marker.path, row.id, not row.forbid, takeable=True)
@@ -126,19 +134,23 @@ class Auditor:
         ]
         await self._mark_adopted(chosen.values(), ours, survey)
         names = list(chosen)
-        if names and not survey.blind and (survey.orphans or records.orphans(conn, names)):
+        standing = records.count_orphans(conn) if names and not survey.blind else 0
+        if names and not survey.blind and (survey.orphans or standing):
             await self._ledger.commit(
-                "orphans", lambda db: records.store_orphans(db, names, survey.orphans, self._now()), durable=False
+                "orphans",
+                lambda db: records.store_orphans(db, names, survey.orphans, self._now()),
+                durable=False,
+                beside=len(survey.orphans) + standing > MANY,
             )
         return survey
 
-    def _is_stale(self, ours: list[Found]) -> bool:
+    async def _is_stale(self, ours: list[Found]) -> bool:
         """Whether the server knows later work of this very ledger: then the ledger is an old copy (rule 24)."""
         conn = self._ledger.conn
-        return any(
-            detail.marker is not None and entries.revision(conn, detail.marker.revision) is None
-            for _, detail, _ in ours
-        )
+        async for _, detail, _ in sliced(ours):
+            if detail.marker is not None and entries.revision(conn, detail.marker.revision) is None:
+                return True
+        return False
 
     def _another_shards(self, marker: Marker, state: SourceState) -> bool:
         """Whether another shard's ledger may know a document whose file is gone, and retire it."""
@@ -148,15 +160,18 @@ class Auditor:
 
     def _rivals(self, chosen: dict[str, SourceState], ours: list[Found], survey: Survey) -> None:
         """Collections of other ledgers that appeared after this one had looked through its source (rule 25)."""
+        names = {state.config.name for _, _, state in ours}
+        sources = {name: remote.source(self._ledger.conn, name) for name in names}
+        ledgers = {name: remote.known_ledgers(self._ledger.conn, name) for name in names}
         for row, detail, state in ours:
             name = state.config.name
-            known = remote.source(self._ledger.conn, name)
+            known = sources[name]
             writer = detail.marker.ledger if detail.marker is not None else self._ledger.id
             if known is None or known.adopted_at is None or writer == self._ledger.id:
                 continue
             # An earlier ledger's last upload may arrive after it was lost; anything later is somebody at work.
             late = _moment(row.create_time) <= known.adopted_at + moves.LATE
-            if writer not in remote.known_ledgers(self._ledger.conn, name) or not late:
+            if writer not in ledgers[name] or not late:
                 survey.rivals[name] = writer
 
     # ------------------------------------------------------------ listing
@@ -205,23 +220,17 @@ class Auditor:
         return rows, paths
 
     async def _details(self, rows: list[CollectionRow], survey: Survey) -> list[tuple[CollectionRow, Collection]]:
-        limit = asyncio.Semaphore(_AT_ONCE)
-
         async def ask(row: CollectionRow) -> tuple[CollectionRow, Collection] | None:
-            async with limit:
-                try:
-                    detail = await self._seen(row.id, self._client.collection(row.id))
-                except RemoteMissing:
-                    return None
+            try:
+                detail = await self._seen(row.id, self._client.collection(row.id))
+            except RemoteMissing:
+                return None
             if detail is None:
                 survey.blind.append((row.name, row.id))
                 return None
             return row, detail
 
-        found: list[tuple[CollectionRow, Collection] | None] = []
-        for first in range(0, len(rows), _TOGETHER):
-            found += await together(ask(row) for row in rows[first : first + _TOGETHER])
-        return [one for one in found if one is not None]
+        return [found for found in await each(rows, ask, _AT_ONCE) if found is not None]
 
     async def _note_blind(self, chosen: dict[str, SourceState], survey: Survey) -> None:
         """What the server never shows is named, and keeps nobody else from being served.
@@ -252,7 +261,7 @@ class Auditor:
     # ------------------------------------------------------------ what the ledger knows
 
     async def _losses(
-        self, known: dict[str, str], rows: dict[CollectionId, CollectionRow], survey: Survey, stale: bool
+        self, known: dict[str, tuple[str, bool]], rows: dict[CollectionId, CollectionRow], survey: Survey, stale: bool
     ) -> None:
         """Known collections that the listing lacks: a listing may lag, so ``detail`` decides (rule 5)."""
         for collection_id in [id_ for id_ in known if id_ not in rows]:
@@ -264,8 +273,9 @@ class Auditor:
                     continue
                 await self._note_loss(revision)
                 survey.lost += revision.state is not State.RETIRED
-        for row in rows.values():
-            if known.get(row.id) in ("retired", "verified"):
+        async for row in sliced(rows.values(), _ROWS):
+            state, visible = known.get(row.id, ("", False))
+            if state in ("retired", "verified") and visible == row.forbid:
                 await self._visibility(row, survey, stale)
 
     async def _note_loss(self, gone: Revision) -> None:

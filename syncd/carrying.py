@@ -13,12 +13,13 @@ from syncd.apply import Applier, Stopped, Tools
 from syncd.errors import Stuck
 from syncd.following import Follower
 from syncd.going import Going
-from syncd.ledger import entries, moves
+from syncd.ledger import MANY, entries, moves
 from syncd.models import AnyAction, Delete, DocumentKey, Move, Plan, Prove, Resume, Retire, Upload
 from syncd.observe import Observation, Observer
 from syncd.passing import PassState
 from syncd.plan import is_new
 from syncd.together import begin, ended
+from syncd.turns import sliced
 
 _LEAVES_ROOM = ("moved", "deleted")  # after these a folder on the server may be empty
 IN_FLIGHT = 64  # documents on their way to the server or in training at once
@@ -49,40 +50,39 @@ class Carrier:
             vanished_done: told when everything that vanished is taken away, or is left to another round.
         """
         self.tools.progress.phase = "working"
-        snapshots = {
-            DocumentKey(name, path): snapshot
-            for name, o in observations.items()
-            for path, snapshot in o.snapshots.items()
-        }
         served = [a for a in plan.actions if a.key.source not in self.state.troubles]
         first = [a for a in served if not _is_last(a)]
         last = [a for a in served if _is_last(a)]
         await self._relink([a for a in first if isinstance(a, Move)])
-        documents = list(dict.fromkeys(a.key for a in first))
-        self.tools.progress.touched |= {key for key in documents if key in snapshots}
-        self.tools.progress.documents_total += len(documents)
-        self.tools.progress.bytes_total += sum(a.snapshot.size for a in first if isinstance(a, Upload))
-        self.tools.progress.proofs_total += sum(isinstance(a, (Upload, Resume, Prove)) for a in first)
+        progress = self.tools.progress
         by_key: dict[DocumentKey, list[AnyAction]] = {}
-        for action in first:
-            by_key.setdefault(action.key, []).append(action)
+        async for action in sliced(first):
+            if action.key not in by_key:
+                by_key[action.key] = []
+                progress.documents_total += 1
+                if action.key.path in observations[action.key.source].snapshots:
+                    progress.touched.add(action.key)
+            by_key[action.key].append(action)
+            progress.bytes_total += action.snapshot.size if isinstance(action, Upload) else 0
+            progress.proofs_total += isinstance(action, (Upload, Resume, Prove))
         for key in {w.key for w in plan.waiting if w.until is not None}:
             by_key.setdefault(key, [])
         going = Going(self.tools, self.applier, self.follower, self.state, self.observer, vanished_done)
-        for key in by_key:
-            snapshot = snapshots.get(key)
-            new = is_new(observations[key.source].view.entries.get(key.path))
+        async for key in sliced(by_key):
+            seen = observations[key.source]
+            snapshot = seen.snapshots.get(key.path)
+            new = is_new(seen.view.entries.get(key.path))
             going.begins(key, "" if snapshot is None else snapshot.sha256, new=new)
 
         async def follow(key: DocumentKey, actions: list[AnyAction]) -> None:
             try:
-                await self.follower.follow(key, actions, snapshots.get(key))
+                await self.follower.follow(key, actions, observations[key.source].snapshots.get(key.path))
             finally:
                 going.ends(key)
 
         beside = begin(going.take_away(last))
         try:
-            await self._in_parallel({k: lambda k=k, a=a: follow(k, a) for k, a in by_key.items()})  # type: ignore[misc]
+            await self._in_parallel(by_key, follow)
         except Exception:
             going.is_alone()
             await ended(beside, cancel=False)  # it stops at its next safe point
@@ -93,8 +93,12 @@ class Carrier:
         going.is_alone()
         await beside
 
-    async def _in_parallel(self, works: dict[DocumentKey, Callable[[], Awaitable[None]]]) -> None:
-        """Run all, ``IN_FLIGHT`` at a time; a failure stops the others at their next safe point and is raised.
+    async def _in_parallel(
+        self,
+        works: dict[DocumentKey, list[AnyAction]],
+        follow: Callable[[DocumentKey, list[AnyAction]], Awaitable[None]],
+    ) -> None:
+        """Follow all, ``IN_FLIGHT`` at a time; a failure stops the others at their next safe point and is raised.
 
         Whoever is only searched for leaves its place to the next one.
         """
@@ -102,9 +106,9 @@ class Carrier:
         stopping = self.tools.stopping
         places = _Places()
 
-        async def carry(key: DocumentKey, work: Callable[[], Awaitable[None]]) -> None:
+        async def carry(key: DocumentKey, actions: list[AnyAction]) -> None:
             try:
-                await work()
+                await follow(key, actions)
             except asyncio.CancelledError:
                 raise
             except Exception as error:
@@ -116,12 +120,12 @@ class Carrier:
         self.follower.proving = places.leave
         try:
             async with asyncio.TaskGroup() as group:
-                for key, work in works.items():
+                for key, actions in works.items():
                     await places.enter(key)
                     if stopping.is_set():
                         places.end(key)
                         break
-                    group.create_task(carry(key, work))
+                    group.create_task(carry(key, actions))
         except BaseExceptionGroup as grouped:
             raise grouped.exceptions[0] from None
         if failures:
@@ -138,25 +142,26 @@ class Carrier:
         linked = [m for m in moved if await exists(m.key) and not await exists(m.origin)]
         if not linked:
             return
-        conn = self.tools.ledger.conn
+        ledger = self.tools.ledger
+        many = len(linked) > MANY
         rows = []
-        for move in linked:
-            target = entries.one(conn, move.key)
-            assert target is not None  # noqa: S101 - the observation wrote it
-            rows.append((move.revision, target.document_id, move.origin))
-        await self.tools.ledger.commit("relink", lambda db: moves.relink(db, rows, self.tools.now()))
-        for move in linked:
+        for name in dict.fromkeys(move.key.source for move in linked):
+            own = [move for move in linked if move.key.source == name]
+            targets = await entries.of_paths(ledger, name, [move.key.path for move in own])
+            rows += [(move.revision, targets[move.key.path].document_id, move.origin) for move in own]
+        await ledger.commit("relink", lambda db: moves.relink(db, rows, self.tools.now()), beside=many)
+        async for move in sliced(linked):
             self.tools.claims.free(move.origin, self.tools.owner)
 
     # ------------------------------------------------------------ folders that were emptied
 
-    def emptied(self, names: list[str]) -> list[str]:
+    async def emptied(self, names: list[str]) -> list[str]:
         """Sources with a folder that is to be looked at for the second time (rule 14)."""
         now = self.tools.now()
         # Another shard may be about to use a folder that is empty for this one, so no shard removes any (rule 14).
         alone = [name for name in names if self.tools.sources[name].shard is None]
         served = [name for name in alone if name not in self.state.troubles]
-        return [name for name in served if tidy.second_look_due(self.tools.ledger, name, now)]
+        return [name for name in served if await tidy.second_look_due(self.tools.ledger, name, now)]
 
     async def tidy(self, names: list[str], ready: set[str]) -> None:
         """Take the looks at emptied folders that are due, once everything else of the round is done."""
@@ -167,7 +172,7 @@ class Carrier:
         for name in names:
             await tidy.forget_first_looks(tools.ledger, name)
         left_room = any(tools.progress.counts[what] for what in _LEAVES_ROOM)
-        for name in names if left_room else self.emptied(names):
+        for name in names if left_room else await self.emptied(names):
             if name in ready:
                 with suppress(Stopped, Stuck):  # an empty folder may wait for the next time
                     await self.follower.blame.patience.unless_stopped(

@@ -20,8 +20,19 @@ class _Claim:
     content: Content | None  # what the disk says of it, as the owner saw it; None: its file is gone
     vanished: bool
     begun: bool  # its work was begun: nobody else may take it over
-    newer: asyncio.Event = field(default_factory=asyncio.Event)  # the disk says something newer of it
-    freed: asyncio.Event = field(default_factory=asyncio.Event)
+    # Made when somebody asks: a first look claims a hundred thousand documents, and has news of few.
+    newer: asyncio.Event | None = None  # the disk says something newer of it
+    freed: asyncio.Event | None = None
+
+    def tell(self) -> None:
+        """The disk says something newer of it."""
+        self.listen().set()
+
+    def listen(self) -> asyncio.Event:
+        """The event that tells of it."""
+        if self.newer is None:
+            self.newer = asyncio.Event()
+        return self.newer
 
 
 @dataclass(slots=True)
@@ -75,7 +86,7 @@ class Claims:
             if content is not None and not held.begun and not begun and not vanished:
                 self._take_over(held, owner, content)
                 return True
-            held.newer.set()
+            held.tell()
         return False
 
     def _take_over(self, held: _Claim, owner: object, content: Content | None) -> None:
@@ -102,13 +113,15 @@ class Claims:
                 self._take_over(held, owner, None)
                 held.begun = True
                 return
-            held.newer.set()
+            held.tell()
+            if held.freed is None:
+                held.freed = asyncio.Event()
             await held.freed.wait()
 
     def newer(self, key: DocumentKey) -> asyncio.Event | None:
         """The event that tells that somebody saw something newer of a claimed document."""
         held = self._held.get(key)
-        return None if held is None else held.newer
+        return None if held is None else held.listen()
 
     def free(self, key: DocumentKey, owner: object) -> None:
         """Give a document back. Not ours: nothing happens."""
@@ -116,8 +129,9 @@ class Claims:
         if held is None or held.owner is not owner:
             return
         del self._held[key]
-        held.freed.set()
-        if held.newer.is_set():
+        if held.freed is not None:
+            held.freed.set()
+        if held.newer is not None and held.newer.is_set():
             self.freed(key)
 
     def keep(self, owner: object, keys: Collection[DocumentKey]) -> None:

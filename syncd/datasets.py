@@ -48,7 +48,11 @@ async def bind(client: Client, ledger: Ledger, state: SourceState, *, make: bool
         if found is None and not make:
             return ""
         dataset_id = found or await _make(client, source.dataset, may=state.shard is None or state.shard.index == 0)
-    await ledger.commit("bound", lambda db: remote.bind_dataset(db, source.name, source.dataset, dataset_id))
+    # What the ledger knows of another dataset is let go of; that may be every version of 100 000 documents.
+    other = row is not None and row.dataset_id not in (None, dataset_id)
+    await ledger.commit(
+        "bound", lambda db: remote.bind_dataset(db, source.name, source.dataset, dataset_id), beside=other
+    )
     return dataset_id
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from dataclasses import dataclass
 
@@ -36,32 +37,29 @@ def locate(ledger: Ledger, config: Config, path: str, source: str | None = None)
     return DocumentKey(found[0], path)
 
 
-def retry(
-    ledger: Ledger, config: Config, paths: list[str] | None, now: float | None = None, source: str | None = None
-) -> int:
+def retry(ledger: Ledger, config: Config, paths: list[str] | None, source: str | None = None) -> int:
     """Have quarantined and failing documents tried again by the next pass; returns how many.
 
     Args:
         paths: documents, relative to their source; ``None`` means all that are quarantined or failing, but for those
             that a person rolled back: who wants the newer version after all says so by name.
     """
-    del now
-    if paths is None:
-        keys = [
-            DocumentKey(row["source"], row["path"])
-            for row in records.documents(ledger.conn, None if source is None else [source])
-            if (row["quarantine"] is not None and row["quarantine"] != Problem.ROLLED_BACK)
-            or row["next_try_at"] is not None
-        ]
+    keys = None if paths is None else [locate(ledger, config, path, source) for path in paths]
+    with ledger.transaction("retry") as conn:
+        return try_again(conn, keys, source)
+
+
+def try_again(conn: sqlite3.Connection, keys: list[DocumentKey] | None, source: str | None) -> int:
+    """The same inside a write transaction, for documents that were found already."""
+    if keys is None:
+        ids = records.given_up(conn, source, but=Problem.ROLLED_BACK)
     else:
-        keys = [locate(ledger, config, path, source) for path in paths]
-    with ledger.transaction("retry"):
-        for key in keys:
-            entry = entries.one(ledger.conn, key)
-            if entry is not None:
-                moves.clear_quarantine(ledger.conn, entry.document_id)
-                tree.wake(ledger.conn, key.source, [key.path])
-    return len(keys)
+        known = (entries.one(conn, key) for key in dict.fromkeys(keys))
+        ids = [entry.document_id for entry in known if entry is not None]
+    for document_id in ids:
+        moves.clear_quarantine(conn, document_id)
+    tree.wake_documents(conn, ids)
+    return len(ids) if keys is None else len(keys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +100,15 @@ def release(
         NotPossible: nothing is held, or it is not known what was shown, or the hold stands as long as the root is as
             it is. Nothing was let go.
     """
-    at = time.time() if now is None else now
-    holds = records.holds(ledger.conn, source)
+    with ledger.transaction("release") as conn:
+        return let_go(conn, source, time.time() if now is None else now, emptied=emptied, hold=hold)
+
+
+def let_go(
+    conn: sqlite3.Connection, source: str, now: float, *, emptied: bool = False, hold: str | None = None
+) -> Released:
+    """The same inside a write transaction."""
+    holds = records.holds(conn, source)
     if not holds:
         raise NotPossible(f'nothing of "{source}" is held', hint="`syncd status` shows the holds")
     for standing in holds:
@@ -117,25 +122,26 @@ def release(
                 f'"{source}" is held because {standing.message}',
                 hint=f"if it was emptied on purpose: `syncd release {source} --emptied`",
             )
-    standing, form, chosen = _as_shown(ledger, holds, hold, at)
-    with ledger.transaction("release"):
-        if standing.reason is HoldReason.DEVICE:
-            # The person accepts the other file system; from here on the limits judge.
-            remote.forget_device(ledger.conn, source)
-        records.release(ledger.conn, source, chosen.paths.values(), at, emptied=emptied)
-        tree.wake(ledger.conn, source, chosen.paths)
+    standing, form, chosen = _as_shown(conn, holds, hold, now)
+    if standing.reason is HoldReason.DEVICE:
+        # The person accepts the other file system; from here on the limits judge.
+        remote.forget_device(conn, source)
+    records.release(conn, source, chosen.paths.values(), now, emptied=emptied)
+    tree.wake(conn, source, chosen.paths)
     return Released(source, form, sorted(chosen.paths), chosen.came_since)
 
 
-def _as_shown(ledger: Ledger, holds: list[Hold], wanted: str | None, now: float) -> tuple[Hold, str, releasing.Chosen]:
+def _as_shown(
+    conn: sqlite3.Connection, holds: list[Hold], wanted: str | None, now: float
+) -> tuple[Hold, str, releasing.Chosen]:
     """The hold that is meant, the id of the form that was shown, and what of that can go.
 
     Raises:
         NotPossible: it cannot be known, or none of it is held any more.
     """
-    shown = [(hold, wanted or releasing.last_shown(ledger.conn, hold, now)) for hold in holds]
+    shown = [(hold, wanted or releasing.last_shown(conn, hold, now)) for hold in holds]
     for hold, form in shown:
-        chosen = releasing.chosen(ledger.conn, hold, form) if form else None
+        chosen = releasing.chosen(conn, hold, form) if form else None
         if chosen is None:
             continue
         if not chosen.paths and hold.paths:

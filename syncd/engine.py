@@ -77,6 +77,7 @@ class Engine:
         self._now = now
         self.disk = Disk(run)
         self.reader = reader or Readers(run=run)
+        ledger.run = run
         self._asked = False  # a person's stop
         self._trouble_kind = ""  # of the server, as it was logged last
         self._resting = asyncio.Event()  # no pass runs
@@ -115,7 +116,7 @@ class Engine:
         self._shared = Shared(
             tools=self._tools,
             observer=Observer(ledger, now, self.disk),
-            auditor=Auditor(client, ledger, folders, now),
+            auditor=Auditor(client, ledger, folders, now, self.disk),
             known=Known(),
             clock=Timekeeper(ledger, now, lambda: asyncio.get_running_loop().time()),
             max_attempts=config.fastgpt.max_attempts,

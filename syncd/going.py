@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from syncd.apply import Applier, Stopped, Tools
 from syncd.following import Follower
-from syncd.ledger import entries, records
+from syncd.ledger import MANY, entries, records
 from syncd.logs import get_logger
 from syncd.models import AnyAction, Delete, DocumentKey, Retire, Waiting
 from syncd.observe import Observer
 from syncd.passing import PassState
 from syncd.plan import is_new
 from syncd.succession import Open, Opens, Wait, left, remark
+from syncd.turns import sliced
 
 log = get_logger(__name__)
 
@@ -90,18 +92,22 @@ class Going:
         self._working.clear()
         self._pulse.set()
 
-    def _opens(self, source: str, *, failed: bool) -> Opens:
+    async def _opens(self, source: str) -> tuple[Opens, Opens]:
+        """What is open of a source: all of it, and without what has failed."""
         works = [work for key, work in self._working.items() if key.source == source]
-        for key, content in self.tools.claims.of_others(self.tools.owner, source):
-            if key not in self._new:
-                self._new[key] = is_new(entries.one(self.tools.ledger.conn, key))
+        others = self.tools.claims.of_others(self.tools.owner, source)
+        failed = {key.path: why for key, why in self.state.open.items() if key.source == source}
+        unknown = [key.path for key, _ in others if key not in self._new]
+        known = await entries.of_paths(self.tools.ledger, source, [*unknown, *failed])
+        self._new.update((DocumentKey(source, path), is_new(known.get(path))) for path in unknown)
+        async for key, content in sliced(others):
             works.append(Open(key.path, f"{key.path} is being worked on", content.sha256, self._new[key]))
-        if failed:
-            for key, why in self.state.open.items():
-                if key.source == source:
-                    entry = entries.one(self.tools.ledger.conn, key)
-                    works.append(Open(key.path, why, entry.sha256 if entry else "", is_new(entry)))
-        return Opens.of(works)
+        came_to_nothing = [
+            Open(path, why, known[path].sha256 if path in known else "", is_new(known.get(path)))
+            for path, why in failed.items()
+        ]
+        run = self.tools.run if len(works) + len(failed) > MANY else _at_once
+        return await run(Opens.of, [*works, *came_to_nothing]), await run(Opens.of, works)
 
     # ------------------------------------------------------------ taking away
 
@@ -122,7 +128,7 @@ class Going:
         began = asyncio.get_running_loop().time()
         while pending and not self.tools.stopping.is_set():
             self._pulse.clear()
-            ready, soonest = self._sort(pending)
+            ready, soonest = await self._sort(pending)
             believed = await self._believed({key.source for key in ready}, asyncio.get_running_loop().time() - began)
             for key in ready:
                 del pending[key]
@@ -138,7 +144,7 @@ class Going:
             except Stopped:
                 return
 
-    def _sort(
+    async def _sort(
         self, pending: dict[DocumentKey, list[AnyAction]]
     ) -> tuple[dict[DocumentKey, list[AnyAction]], float | None]:
         """What may go now, and in how many seconds something else may; ``None``: nothing by itself in this round."""
@@ -146,7 +152,7 @@ class Going:
         soonest: float | None = None
         opens: dict[str, tuple[Opens, Opens]] = {}
         now = self.tools.now()
-        for key, actions in pending.items():
+        async for key, actions in sliced(list(pending.items())):
             if key in self._working:
                 soonest = _LOOK_AGAIN
                 continue
@@ -155,7 +161,7 @@ class Going:
                 ready[key] = actions
                 continue
             if key.source not in opens:
-                opens[key.source] = (self._opens(key.source, failed=True), self._opens(key.source, failed=False))
+                opens[key.source] = await self._opens(key.source)
             sha256 = vanished.revision.content.sha256
             every, under_way = (which.wait(sha256) for which in opens[key.source])
             since = entries.missing_since(self.tools.ledger.conn, key)
@@ -187,7 +193,10 @@ class Going:
         said, self._said = self._said, {}
         rows = [Waiting(key, why) for key, why in said.items()]
         if rows:
-            await self.tools.ledger.commit("waits", lambda db: records.note_waiting(db, rows), durable=False)
+            many = len(rows) > MANY
+            await self.tools.ledger.commit(
+                "waits", lambda db: records.note_waiting(db, rows), durable=False, beside=many
+            )
 
     async def _for_good(self, key: DocumentKey, actions: list[AnyAction]) -> None:
         """Take away what one document is rid of, unless somebody works on it again."""
@@ -210,6 +219,10 @@ class Going:
                 await self.applier.delete(action)
             case _:
                 raise AssertionError(action)
+
+
+async def _at_once(function: Callable[..., Any], *args: Any) -> Any:
+    return function(*args)
 
 
 def _remarked(action: AnyAction, wait: Wait | None) -> AnyAction:

@@ -98,7 +98,7 @@ class Jobs:
         window = max((source.delete.window for source in self.config.sources), default=0.0)
         portion = partial(upkeep.prune, now=now, history=kept.history, window=window)
         gone = 0
-        while went := await ledger.commit("pruned", portion, durable=False):
+        while went := await ledger.commit("pruned", portion, durable=False, beside=True):
             gone += went
         try:
             sound = await self.run(upkeep.compact, ledger.path)

@@ -10,12 +10,14 @@ import asyncio
 import hashlib
 import os
 import posixpath
+import sqlite3
 import stat
 import time
 import unicodedata
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,7 +28,7 @@ from syncd.convert import settings_id
 from syncd.disk import Disk
 from syncd.formats import suffixes_for
 from syncd.ignore import IGNORE_FILE, Rules
-from syncd.ledger import Ledger, entries, moves, records, remote, resending, tree
+from syncd.ledger import MANY, Ledger, entries, moves, records, remote, resending, tree
 from syncd.models import (
     DocumentKey,
     FileSnapshot,
@@ -61,6 +63,7 @@ class Observation:
     unsettled: list[FileSnapshot] = field(default_factory=list)  # files that are still being written
     scan_seconds: float = 0.0
     partial: bool = False  # a few paths were looked at, not the whole source
+    _by_path: dict[str, FileSnapshot] = field(default_factory=dict)
 
     @property
     def waiting(self) -> list[Waiting]:
@@ -70,7 +73,9 @@ class Observation:
     @property
     def snapshots(self) -> dict[str, FileSnapshot]:
         """The snapshots that need attention, by path."""
-        return {snapshot.key.path: snapshot for snapshot in self.view.seen}
+        if not self._by_path and self.view.seen:
+            self._by_path = {snapshot.key.path: snapshot for snapshot in self.view.seen}
+        return self._by_path
 
 
 def rules_of(source: Source) -> Rules:
@@ -138,7 +143,8 @@ class Observer:
         began = loop.time()
         if remember and resending.due(self._ledger.conn, state.config.name, self._now()):
             now, name = self._now(), state.config.name
-            await self._ledger.commit("resend_due", lambda db: resending.wake_due(db, name, now), durable=False)
+            wake = partial(resending.wake_due, source=name, now=now)
+            await self._ledger.commit("resend_due", wake, durable=False, beside=True)
         result: ScanResult = await self._at(state, self._scan, state, stop)
         missing = result.missing
         if missing:
@@ -173,13 +179,12 @@ class Observer:
             return None
         result, snapshots, open_files = seen
         scan_seconds = loop.time() - began
-        conn, name = self._ledger.conn, state.config.name
         view = SourceView(
             policy=state.policy,
             root=result.root,
             seen=tuple(snapshots),
             vanished=(),
-            entries=entries.by_path(conn, name, [s.key.path for s in snapshots]),
+            entries=await entries.of_paths(self._ledger, state.config.name, [s.key.path for s in snapshots]),
             serving=0,
         )
         await self._remember(state, view, result, open_files, partial=True)
@@ -297,56 +302,23 @@ class Observer:
     async def _view(
         self, state: SourceState, result: ScanResult, snapshots: list[FileSnapshot], missing: list[str]
     ) -> SourceView:
-        conn = self._ledger.conn
-        name = state.config.name
-        now = self._now()
-        row = remote.source(conn, name)
-        vanished = tree.paths_of(conn, name, missing)
-        known = await self._known(state, [s.key.path for s in snapshots] + vanished)
-        known.update(entries.restless(conn, name))
-        trouble = result.root is not RootState.OK or bool(vanished) or bool(result.unreadable)
-        window = now - state.config.delete.window
-        sums = await self._at(state, self._sums, name, window, trouble, bool(vanished))
-        released, emptied = records.released(conn, name, now) if vanished else (frozenset(), False)
+        name, now = state.config.name, self._now()
+        read = partial(_read, source=name, paths=[s.key.path for s in snapshots], missing=missing)
+        known = await self._ledger.read(partial(read, result=result, now=now, window=now - state.config.delete.window))
         return SourceView(
             policy=state.policy,
-            root=_root_state(result, row, vanished),
+            root=_root_state(result, known.row, known.vanished),
             seen=tuple(snapshots),
-            vanished=tuple(vanished),
-            entries=known,
-            serving=sums.serving,
+            vanished=tuple(known.vanished),
+            entries=known.entries,
+            serving=known.serving,
             unreadable=result.root in (RootState.OK, RootState.EMPTY) and bool(result.unreadable),
-            blind=_blind(result),
-            scope_changed=row is not None and row.scope not in ("", self._scope(state)),
-            used=sums.used,
-            base=sums.base,
-            released=frozenset(RevisionId(r) for r in released),
-            emptied_released=emptied,
+            scope_changed=known.row is not None and known.row.scope not in ("", self._scope(state)),
+            used=known.used,
+            base=known.base,
+            released=frozenset(RevisionId(r) for r in known.released),
+            emptied_released=known.emptied,
         )
-
-    async def _known(self, state: SourceState, paths: list[str]) -> dict[str, LedgerEntry]:
-        """What the ledger knows of these paths; of very many in a thread."""
-        name = state.config.name
-        if len(paths) <= _AT_ONCE:
-            return entries.by_path(self._ledger.conn, name, paths)
-
-        def read() -> dict[str, LedgerEntry]:
-            with closing(self._ledger.reader()) as conn:
-                return entries.by_path(conn, name, paths)
-
-        known: dict[str, LedgerEntry] = await self._at(state, read)
-        return known
-
-    def _sums(self, name: str, window: float, trouble: bool, vanished: bool) -> _Sums:
-        """What the firewall counts; in a thread, since it takes seconds where there are 100 000 documents."""
-        if not trouble:
-            return _Sums(0, 0, 0)
-        with closing(self._ledger.reader()) as conn:
-            return _Sums(
-                entries.documents_serving(conn, name),
-                records.deletions_since(conn, name, window) if vanished else 0,
-                records.verified_before(conn, name, window) if vanished else 0,
-            )
 
     def _scope(self, state: SourceState) -> str:
         """Digest of what decides which files are documents (rule 18)."""
@@ -376,8 +348,11 @@ class Observer:
             seen.append((snapshot, at_rest))
             if at_rest and entry is not None and recovered(snapshot, entry):
                 finished.append(entry)
-        handed = [] if partial else self._handed_over(name, result)
-        forgotten = [] if partial else forgettable(view, now)
+        handed = [] if partial else await self._handed_over(name, result)
+        many = len(view.vanished) > MANY or tree.missing_many(self._ledger.conn, name, MANY)
+        forgotten: list[LedgerEntry] = []
+        if not partial:
+            forgotten = await self._at(state, forgettable, view, now) if many else forgettable(view, now)
         if partial and not view.seen and not written:
             return
 
@@ -399,7 +374,8 @@ class Observer:
                 if not view.vanished:
                     remote.set_scope(db, name, self._scope(state))
 
-        await self._ledger.commit("observed", write, durable=False)
+        many = many or len(written) + len(handed) + len(finished) > MANY
+        await self._ledger.commit("observed", write, durable=False, beside=many)
 
     async def _note(self, name: str, seen: list[tuple[FileSnapshot, bool]], now: float) -> None:
         """Write down a part of what was seen; the loop goes on between the parts."""
@@ -411,13 +387,15 @@ class Observer:
 
         await self._ledger.commit("observed", write, durable=False)
 
-    def _handed_over(self, name: str, result: ScanResult) -> list[int]:
+    async def _handed_over(self, name: str, result: ScanResult) -> list[int]:
         """Documents that another shard serves from now on; one in a flip stays until that is finished (rule 2)."""
-        paths = tree.paths_of(self._ledger.conn, name, result.left)
+        if not result.left:
+            return []
+        known = await self._ledger.read(
+            lambda conn: entries.by_path(conn, name, tree.paths_of(conn, name, result.left))
+        )
         return [
-            entry.document_id
-            for entry in entries.by_path(self._ledger.conn, name, paths).values()
-            if entry.candidate is None or entry.candidate.flip is None
+            entry.document_id for entry in known.values() if entry.candidate is None or entry.candidate.flip is None
         ]
 
     async def finish(self, state: SourceState, observation: Observation) -> None:
@@ -425,19 +403,54 @@ class Observer:
         if not observation.result.signatures:
             return
         name = state.config.name
+        signatures = observation.result.signatures
         await self._ledger.commit(
             "signatures",
-            lambda db: tree.store_signatures(db, name, observation.result.signatures, observation.result.unread_in),
+            lambda db: tree.store_signatures(db, name, signatures, observation.result.unread_in),
             durable=False,
+            beside=len(signatures) > MANY,
         )
 
 
-class _Sums(NamedTuple):
-    """Sums over the documents of a source."""
+class _Known(NamedTuple):
+    """What the ledger knows of a source, as far as a plan asks."""
 
+    row: remote.SourceRow | None
+    vanished: list[str]
+    entries: dict[str, LedgerEntry]
     serving: int
     used: int  # deletions within the window
     base: int  # verified before it
+    released: frozenset[str]
+    emptied: bool  # a person let an emptied root go
+
+
+def _read(
+    conn: sqlite3.Connection,
+    *,
+    source: str,
+    paths: list[str],
+    missing: list[str],
+    result: ScanResult,
+    now: float,
+    window: float,
+) -> _Known:
+    """In a thread, since it takes seconds where 100 000 documents are new, on their way, or gone."""
+    vanished = tree.paths_of(conn, source, missing)
+    known = entries.by_path(conn, source, paths + vanished)
+    known.update(entries.restless(conn, source))
+    trouble = result.root is not RootState.OK or bool(vanished) or bool(result.unreadable)
+    released, emptied = records.released(conn, source, now) if vanished else (frozenset[str](), False)
+    return _Known(
+        row=remote.source(conn, source),
+        vanished=vanished,
+        entries=known,
+        serving=entries.documents_serving(conn, source) if trouble else 0,
+        used=records.deletions_since(conn, source, window) if vanished else 0,
+        base=records.verified_before(conn, source, window) if vanished else 0,
+        released=released,
+        emptied=emptied,
+    )
 
 
 def _any_in_scope(root: str, rules: Rules, spellings: Iterable[str]) -> bool:

@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from syncd.apply import Applier, Stopped, Tools
 from syncd.audit import Auditor
@@ -23,16 +24,17 @@ from syncd.following import Follower
 from syncd.gate import Gate
 from syncd.ledger import entries
 from syncd.logs import get_logger
-from syncd.models import AnyAction, DocumentKey, FileSnapshot, Move, Plan, Retire
+from syncd.models import AnyAction, DocumentKey, Move, Plan, Retire, Waiting
 from syncd.observe import Observation, Observer
 from syncd.passing import Outcome, PassState, keep_notes, outcome, still_waiting
 from syncd.patience import Patience
-from syncd.plan import is_new, make
+from syncd.plan import SourceView, is_new, make
 from syncd.preparing import Known, Preparer
 from syncd.progress import Progress
 from syncd.setbacks import Setbacks
 from syncd.succession import Open
 from syncd.timekeeping import Timekeeper
+from syncd.turns import sliced
 
 log = get_logger(__name__)
 
@@ -176,14 +178,14 @@ class Pass:
             plan = await self._plan(observations)
             if self.stopping.is_set():
                 break
-            if not self._work(plan):
+            if not await self._work(plan):
                 with suppress(Stopped):
                     if await self._last_look():
                         continue
                 break
             self.progress.phase = "looking at the server"
             try:
-                if await self._preparer.prepare(self._wanted(plan)):
+                if await self._preparer.prepare(await self._wanted(plan)):
                     continue
                 await self._carrier.carry_out(plan, observations, self._let_vanish)
             except Stopped:
@@ -200,7 +202,7 @@ class Pass:
         whole = {n: o for n, o in observations.items() if not o.partial and vanishing.get(n, self) is self}
         await keep_notes(tools.ledger, tools.now(), plan, whole, waiting)
         timings = {"scan": round(scanning, 6), "total": round(loop.time() - began, 6)}
-        return outcome(tools.ledger, self.progress, self.state, plan, observations, waiting, timings)
+        return await outcome(tools.ledger, self.progress, self.state, plan, observations, waiting, timings)
 
     async def _observe(self, name: str) -> Observation:
         """Look at the paths that were named; at the whole source when these alone cannot say what is so."""
@@ -227,23 +229,31 @@ class Pass:
     async def _plan(self, observations: dict[str, Observation]) -> Plan:
         adopting = self.state.adopting
         views = [
-            replace(o.view, unresolved=self._unresolved(name, o), adopting=name in adopting)
+            replace(o.view, unresolved=await self._unresolved(name, o), adopting=name in adopting)
             for name, o in observations.items()
         ]
-        many = sum(len(view.seen) for view in views) > _MANY
-        plan = await self._tools.run(make, views, self._tools.now()) if many else make(views, self._tools.now())
-        snapshots = {
-            DocumentKey(name, path): snapshot
-            for name, o in observations.items()
-            for path, snapshot in o.snapshots.items()
-        }
+        many = sum(len(view.seen) + len(view.entries) for view in views) > _MANY
+        planning = partial(_planned, views, observations, self._tools.now())
+        plan: Plan = await self._tools.run(planning) if many else planning()
         plan = self._one_at_a_time(plan)
         self._refused.clear()
-        actions = tuple(a for a in plan.actions if a.key not in self.state.put_off and self._claim(a, snapshots))
-        waiting = tuple(w for w in plan.waiting if w.until is None or self._take(w.key, snapshots))
-        needed = {a.key for a in actions} | {a.origin for a in actions if isinstance(a, Move)}
-        self._tools.claims.keep(self, needed | {w.key for w in waiting if w.until is not None})
-        return replace(plan, actions=actions, waiting=waiting)
+        # Many are claimed in turns: the plan was made beside the event loop, and is no older for it.
+        actions: list[AnyAction] = []
+        needed: set[DocumentKey] = set()
+        async for action in sliced(plan.actions):
+            if action.key not in self.state.put_off and self._claim(action, observations):
+                actions.append(action)
+                needed.add(action.key)
+                if isinstance(action, Move):
+                    needed.add(action.origin)
+        waiting: list[Waiting] = []
+        async for wait in sliced(plan.waiting):
+            if wait.until is None or self._take(wait.key, observations):
+                waiting.append(wait)
+                if wait.until is not None:
+                    needed.add(wait.key)
+        self._tools.claims.keep(self, needed)
+        return replace(plan, actions=tuple(actions), waiting=tuple(waiting))
 
     def _one_at_a_time(self, plan: Plan) -> Plan:
         """Leave what vanished from a source to the pass that is at it: the firewall counts what was taken."""
@@ -271,24 +281,24 @@ class Pass:
                 self._shared.turned_away.discard(name)
                 self._tools.look_again(name)
 
-    def _claim(self, action: AnyAction, snapshots: Mapping[DocumentKey, FileSnapshot]) -> bool:
+    def _claim(self, action: AnyAction, observations: Mapping[str, Observation]) -> bool:
         vanished = isinstance(action, Retire) and action.vanished
         moves = isinstance(action, Move)
         if isinstance(action, Move) and action.origin != action.key:
-            origin = self._take(action.origin, snapshots, vanished=True)
+            origin = self._take(action.origin, observations, vanished=True)
             if not origin:
                 return False
-        return self._take(action.key, snapshots, vanished=vanished, begun=moves)
+        return self._take(action.key, observations, vanished=vanished, begun=moves)
 
     def _take(
         self,
         key: DocumentKey,
-        snapshots: Mapping[DocumentKey, FileSnapshot],
+        observations: Mapping[str, Observation],
         *,
         vanished: bool = False,
         begun: bool = False,
     ) -> bool:
-        snapshot = snapshots.get(key)
+        snapshot = observations[key.source].snapshots.get(key.path)
         content = None if snapshot is None else snapshot.content
         taken = self._tools.claims.take(key, self, content, vanished=vanished, begun=begun)
         if not taken:
@@ -300,8 +310,10 @@ class Pass:
         for other in self._shared.live:
             other.state.adopting |= names
 
-    def _unresolved(self, name: str, observation: Observation) -> tuple[Open, ...]:
+    async def _unresolved(self, name: str, observation: Observation) -> tuple[Open, ...]:
         """What a vanished file of the source may have become, and what is not done in this round (rule 17)."""
+        if not observation.view.vanished:
+            return ()
         written = {s.key.path: ("", f"{s.key.path} is still being written") for s in observation.unsettled}
         snapshots = observation.snapshots
         failed = {
@@ -310,9 +322,9 @@ class Pass:
             if key.source == name
         }
         open_ = {**failed, **written}
-        if not open_ or not observation.view.vanished:
+        if not open_:
             return ()
-        known = entries.by_path(self._tools.ledger.conn, name, open_)
+        known = await entries.of_paths(self._tools.ledger, name, open_)
         return tuple(
             Open(
                 path,
@@ -325,20 +337,20 @@ class Pass:
 
     # ------------------------------------------------------------ whether there is work
 
-    def _work(self, plan: Plan) -> bool:
+    async def _work(self, plan: Plan) -> bool:
         """Whether another round has something to do."""
         again = any(w.until is not None and w.key not in self.state.put_off for w in plan.waiting)
-        return bool(plan.actions) or again or self._preparer.survey_due() or bool(self._by_themselves())
+        return bool(plan.actions) or again or self._preparer.survey_due() or bool(await self._by_themselves())
 
-    def _wanted(self, plan: Plan) -> set[str]:
+    async def _wanted(self, plan: Plan) -> set[str]:
         """The sources whose datasets have to be known."""
         planned = {a.key.source for a in plan.actions} | {w.key.source for w in plan.waiting}
-        return planned | set(self._by_themselves())
+        return planned | set(await self._by_themselves())
 
-    def _by_themselves(self) -> list[str]:
+    async def _by_themselves(self) -> list[str]:
         """Sources with work that no file asks for: emptied folders, another dataset."""
         served = [name for name in self.names if name not in self.state.troubles and name not in self._paths]
-        return self._carrier.emptied(served) + self._preparer.rebound(served)
+        return await self._carrier.emptied(served) + self._preparer.rebound(served)
 
     async def _last_look(self) -> bool:
         """After an upload was sent again, look for the first one: it may have arrived late (rule 11)."""
@@ -352,3 +364,10 @@ class Pass:
                 self.state.put_off.pop(key, None)
             self.state.unproven.clear()
         return found
+
+
+def _planned(views: list[SourceView], observations: Mapping[str, Observation], now: float) -> Plan:
+    """The plan; what was seen of each path is laid ready on the way, which takes as long where there is much."""
+    for observation in observations.values():
+        _ = observation.snapshots
+    return make(views, now)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from syncd.errors import EXIT_BUSY, EXIT_HELD, EXIT_PARTIAL, EXIT_UNPROVEN, SourceError, gravest
-from syncd.ledger import Ledger, records
+from syncd.ledger import MANY, Ledger, records
 from syncd.models import DocumentKey, Hold, Plan, Waiting
 from syncd.observe import STILL_BEING_WRITTEN, Observation
 from syncd.progress import Progress
@@ -100,8 +100,10 @@ async def keep_notes(ledger: Ledger, now: float, plan: Plan, names: Iterable[str
         holds = [hold for hold in plan.holds if hold.source == name]
         held = [(path, hold.message) for hold in holds for path in hold.paths]
         mine = [w for w in waiting if w.key.source == name]
-        if not (holds or mine or records.holds(ledger.conn, name) or records.has_notes(ledger.conn, name)):
+        before, many = records.noted(ledger.conn, name, MANY)
+        if not (holds or mine or before):
             continue
+        many = many or len(held) + len(mine) > MANY
 
         def write(
             db: Any,
@@ -113,10 +115,10 @@ async def keep_notes(ledger: Ledger, now: float, plan: Plan, names: Iterable[str
             records.store_holds(db, name, holds, now)
             records.store_notes(db, name, mine, held)
 
-        await ledger.commit("notes", write, durable=False)
+        await ledger.commit("notes", write, durable=False, beside=many)
 
 
-def outcome(
+async def outcome(
     ledger: Ledger,
     progress: Progress,
     state: PassState,
@@ -132,8 +134,7 @@ def outcome(
     in_scope = sum(o.result.in_scope for o in observations.values())
     counts["unchanged"] = max(in_scope - len(progress.touched), 0)
     for name in observations:
-        summary = records.summary(ledger.conn, name)
-        if summary["quarantined"] or summary["failing"]:
+        if records.in_trouble(ledger.conn, name):
             codes.add(EXIT_PARTIAL)
     if plan.holds:
         codes.add(EXIT_HELD)
@@ -141,7 +142,9 @@ def outcome(
         codes.add(EXIT_UNPROVEN)
     if any(w.reason.startswith(STILL_BEING_WRITTEN) for w in waiting):
         codes.add(EXIT_BUSY)
-    orphans = records.orphans(ledger.conn, observations)
+    orphans: list[dict[str, Any]] = []
+    if records.count_orphans(ledger.conn):
+        orphans = await ledger.read(lambda conn: records.orphans(conn, observations))
     if any(orphan["visible"] for orphan in orphans):
         codes.add(EXIT_HELD)
     codes |= {error.exit_code for error in state.troubles.values()}

@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from syncd.disk import stats
@@ -314,7 +315,7 @@ class Runner:
             if whole:
                 self.troubles.pop(source, None)
                 self.unproven[source] = sum(key.source == source for key in outcome.unproven)
-                self._look_when_due(source)
+                await self._look_when_due(source)
             self._look_at_what_is_left(source, outcome)
         self._note_training(source, whole, outcome)
         did = {name: number for name, number in outcome.counts.items() if number and name not in ("unchanged", "held")}
@@ -348,11 +349,12 @@ class Runner:
 
     def _indexes(self, source: str) -> bool:
         """Whether anything of the source is on its way."""
-        return any(entry.candidate is not None for entry in entries.restless(self.engine.ledger.conn, source).values())
+        return entries.under_way(self.engine.ledger.conn, source)
 
-    def _look_when_due(self, source: str) -> None:
+    async def _look_when_due(self, source: str) -> None:
         """What a person has had sent anew, so many a minute, goes when it is due."""
-        at = resending.next_due(self.engine.ledger.conn, source)
+        ledger = self.engine.ledger
+        at = await ledger.read(partial(resending.next_due, source=source)) if resending.asked(ledger.conn) else None
         if at is not None:
             pause = min(max(at - self.engine.now(), 1.0), _LONGEST_WAIT)
             self.looks.whole(source, asyncio.get_running_loop().time() + pause)
@@ -440,10 +442,9 @@ class Runner:
         """A begun flip is finished, whatever is paused (rule 2); passes that are interrupted do most of that."""
         await self.engine.rested()
         for name in self.engine.sources:
-            for entry in entries.restless(self.engine.ledger.conn, name).values():
-                if entry.candidate is not None and entry.candidate.flip is not None:
-                    async with self.engine.holding(entry.key):
-                        await self._finish_flip(entry.key)
+            for key in await self.engine.ledger.read(partial(entries.flipping, source=name)):
+                async with self.engine.holding(key):
+                    await self._finish_flip(key)
 
     async def _finish_flip(self, key: DocumentKey) -> None:
         while not self._stopped:

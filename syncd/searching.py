@@ -223,7 +223,7 @@ class Searcher:
 
         Without this a lying or broken search would be blamed on the document.
         """
-        known = entries.controls(self.ledger.conn, revision)
+        known = await self.ledger.read(partial(entries.controls, revision=revision))
         for collection_id, query, mode in self.rng.sample(known, min(3, len(known))):
             if any(hit.collection_id == collection_id for hit in await self._hits(revision, query, mode)):
                 return True

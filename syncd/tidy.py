@@ -8,45 +8,54 @@ listing is taken by the pass that emptied it, the second one by a later pass.
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 from collections.abc import Callable
 
 from syncd.due import has_come
 from syncd.errors import RemoteMissing
 from syncd.fastgpt.client import Client
 from syncd.folders import Folders
-from syncd.ledger import Ledger, remote
+from syncd.ledger import MANY, Ledger, remote
 from syncd.ledger.remote import MadeFolder
 
 APART = 30.0  # seconds between the two listings
 
 
-def due(ledger: Ledger, source: str, now: float) -> list[MadeFolder]:
+async def due(ledger: Ledger, source: str, now: float) -> list[MadeFolder]:
     """Folders of ours with nothing in them that were not looked at yet, or were seen empty long enough ago."""
-    empty = [f for f in remote.made_folders(ledger.conn, source) if not remote.folder_in_use(ledger.conn, f)]
+    empty = await ledger.read(lambda conn: remote.unused_folders(conn, remote.made_folders(conn, source)))
     return [f for f in empty if f.empty_since is None or has_come(f.empty_since + APART, now, APART)]
 
 
-def second_look_due(ledger: Ledger, source: str, now: float) -> bool:
+async def second_look_due(ledger: Ledger, source: str, now: float) -> bool:
     """Whether a folder was seen empty once, long enough ago, and is still not used; cheap when there is none."""
-    return any(
-        has_come(f.empty_since + APART, now, APART) and not remote.folder_in_use(ledger.conn, f)
-        for f in remote.made_folders(ledger.conn, source)
-        if f.empty_since is not None
-    )
+    seen = remote.seen_empty(ledger.conn, source)
+    if not any(f.empty_since is not None and has_come(f.empty_since + APART, now, APART) for f in seen):
+        return False
+    unused = await ledger.read(lambda conn: remote.unused_folders(conn, seen))
+    return any(f.empty_since is not None and has_come(f.empty_since + APART, now, APART) for f in unused)
 
 
 async def forget_first_looks(ledger: Ledger, source: str) -> None:
     """A folder that was seen empty and is used again has to be seen empty twice anew."""
-    for folder in remote.made_folders(ledger.conn, source):
-        if folder.empty_since is not None and remote.folder_in_use(ledger.conn, folder):
-            path = folder.path
-            await ledger.commit("folder_used", lambda db, path=path: remote.mark_empty(db, source, path, None))  # type: ignore[misc]
+    seen = remote.seen_empty(ledger.conn, source)
+    if not seen:
+        return
+    unused = {folder.path for folder in await ledger.read(lambda conn: remote.unused_folders(conn, seen))}
+    used = [folder.path for folder in seen if folder.path not in unused]
+
+    def forget(db: sqlite3.Connection) -> None:
+        for path in used:
+            remote.mark_empty(db, source, path, None)
+
+    if used:
+        await ledger.commit("folder_used", forget, beside=len(used) > MANY)
 
 
 async def tidy(client: Client, ledger: Ledger, folders: Folders, source: str, now: Callable[[], float]) -> int:
     """Take the listings that are due, deepest folders first; returns how many folders were removed."""
     removed = 0
-    for folder in due(ledger, source, now()):
+    for folder in await due(ledger, source, now()):
         removed += await _look(client, ledger, folders, folder, now)
     return removed
 
@@ -54,7 +63,7 @@ async def tidy(client: Client, ledger: Ledger, folders: Folders, source: str, no
 async def _look(client: Client, ledger: Ledger, folders: Folders, folder: MadeFolder, now: Callable[[], float]) -> bool:
     """One listing of one folder and what follows from it; returns whether the folder was removed."""
     async with folders.alone():  # since the plan somebody may have begun to use it (rule 14)
-        if remote.folder_in_use(ledger.conn, folder):
+        if await ledger.read(lambda conn: remote.folder_in_use(conn, folder)):
             return False
         return await _look_alone(client, ledger, folders, folder, now)
 

@@ -121,5 +121,5 @@ class Timekeeper:
             shift(db, seconds)
             db.execute("insert or replace into meta values ('clock', ?)", (text,))
 
-        await self.ledger.commit("clock", move)
+        await self.ledger.commit("clock", move, beside=True)
         log.warning("clock.jumped", seconds=round(seconds, 1))

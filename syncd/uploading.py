@@ -249,12 +249,13 @@ class Uploading:
         """The collection of one attempt among those that the ledger does not know; others' are asked for once."""
         tools = self.tools
         conn, dataset_id = tools.ledger.conn, source.dataset_id
-        known = entries.known_collections(conn, dataset_id)
         strangers = remote.strangers(conn, dataset_id)
         spaces = {state.space for state in tools.sources.values()}
         foreign: list[str] = []
         found: Collection | None = None
-        for row in await tools.client.walk_folder(dataset_id, folder_id):
+        rows = await tools.client.walk_folder(dataset_id, folder_id)
+        known = await entries.known_among(tools.ledger, [row.id for row in rows if not row.is_folder])
+        for row in rows:
             if row.is_folder or row.id in known or row.id in strangers:
                 continue
             try:

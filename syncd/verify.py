@@ -56,6 +56,10 @@ class VerifyReport:
         self.problems += other.problems
         self.failed |= other.failed
 
+    def sort(self) -> None:
+        """By document and question."""
+        self.results.sort(key=lambda row: (row["source"], row["path"], row["kind"], row["question"]))
+
     @property
     def metrics(self) -> dict[str, Any]:
         """Recall and mean reciprocal rank, of probes and of golden questions apart."""
@@ -122,7 +126,6 @@ async def verify(
     shown.documents_total += len(keys)
     for name in dict.fromkeys(key.source for key in keys):
         await _patiently(gate, partial(engine.bind, name))
-    limit = asyncio.Semaphore(AT_ONCE)
 
     def kept(key: DocumentKey, proof: Proof) -> None:
         shown.proof(key, proof)
@@ -131,17 +134,19 @@ async def verify(
 
     run = _Run(engine, kept)
 
-    async def one(key: DocumentKey) -> None:
-        async with limit:
+    waiting = iter(keys)
+
+    async def worker() -> None:
+        for key in waiting:  # each takes the next one: no task is made for a document whose turn has not come
             if turn is not None:
                 await turn()
             report.add(await _patiently(gate, partial(_verify_document, run, key)))
             shown.documents_done += 1
 
     async with asyncio.TaskGroup() as group:
-        for key in keys:
-            group.create_task(one(key))
-    report.results.sort(key=lambda row: (row["source"], row["path"], row["kind"], row["question"]))
+        for _ in range(AT_ONCE):
+            group.create_task(worker())
+    await engine.run_beside(report.sort)
     return report
 
 

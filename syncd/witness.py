@@ -115,8 +115,10 @@ class Witness:
         if endpoint not in _ASKABLE or revision is None:
             return None
         dataset_id = revision.dataset_id
-        controls = entries.controls(self.ledger.conn, revision)[:2]
-        there = [control[0] for control in controls] or entries.others_there(self.ledger.conn, revision)[:2]
+        controls = (await self.ledger.read(partial(entries.controls, revision=revision)))[:2]
+        there: list[str] = [control[0] for control in controls]
+        if not there:
+            there += (await self.ledger.read(partial(entries.others_there, revision=revision)))[:2]
         calls: list[Callable[[], Awaitable[object]]] = []
         match endpoint:
             case to.SEARCH.name:

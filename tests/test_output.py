@@ -221,7 +221,7 @@ def test_a_failure_noted_of_a_document_at_rest_is_looked_at_again(world: World) 
     with closing(Ledger(world.ledger_path)) as ledger, ledger.transaction("test") as conn:
         # As older ledgers were left.
         conn.execute("update documents set at_rest = 1, next_try_at = ?, attempts = 1", (world.now(),))
-        assert 1 == records.summary(conn, "docs")["failing"]
+        assert records.in_trouble(conn, "docs")
     world.sleep(100)
     assert 0 == world.sync().exit_code
 

@@ -32,7 +32,6 @@ def retry(
     source: str | None,
 ) -> None:
     """The next pass tries them again."""
-    import time
 
     from syncd import decisions
     from syncd.commands.asking import ask
@@ -67,7 +66,7 @@ def retry(
         when = "by the next `syncd sync`"
         ledger = Ledger(config.ledger.path)
         try:
-            number = sum(decisions.retry(ledger, config, group, time.time(), name) for name, group in groups.items())
+            number = sum(decisions.retry(ledger, config, group, name) for name, group in groups.items())
         finally:
             ledger.close()
     said = f"{count(number, 'document')} will be tried again {when}" if number else "nothing to retry"

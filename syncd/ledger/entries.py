@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from syncd.models import (
     CANDIDATE_STATES,
@@ -19,6 +20,9 @@ from syncd.models import (
     State,
 )
 
+if TYPE_CHECKING:
+    from syncd.ledger.store import Ledger
+
 _REVISION = (
     "id, document, sha256, settings, state, attempt, dataset_id, collection_id, placed, flip, visible, created_at, "
     "sent_at, absences, verified_at, retired_at, delete_after, delete_sent, reason, weak, successor, reprove, "
@@ -28,6 +32,7 @@ _DOCUMENT = (
     "id, source, path, sha256, gone, quarantine, quarantine_message, quarantine_sha256, quarantine_settings, "
     "quarantine_since, attempts, next_try_at, last_error, setbacks, setback_since, missing_since"
 )
+_AT_ONCE = 250  # entries that are read on the event loop; a few milliseconds
 _BATCH = 400  # below SQLite's limit of parameters in every build
 
 
@@ -129,6 +134,14 @@ def by_path(conn: sqlite3.Connection, source: str, paths: Iterable[str]) -> dict
     return result
 
 
+async def of_paths(ledger: Ledger, source: str, paths: Iterable[str]) -> dict[str, LedgerEntry]:
+    """The same as ``by_path``; of many in a thread."""
+    wanted = list(paths)
+    if len(wanted) <= _AT_ONCE:
+        return by_path(ledger.conn, source, wanted)
+    return await ledger.read(lambda conn: by_path(conn, source, wanted))
+
+
 def one(conn: sqlite3.Connection, key: DocumentKey) -> LedgerEntry | None:
     """The entry of one document."""
     return by_path(conn, key.source, [key.path]).get(key.path)
@@ -146,6 +159,26 @@ def restless(conn: sqlite3.Connection, source: str) -> dict[str, LedgerEntry]:
     return {entry.key.path: entry for entry in _entries(conn, rows)}
 
 
+def under_way(conn: sqlite3.Connection, source: str) -> bool:
+    """Whether any version of the source is on its way."""
+    row = conn.execute(
+        "select 1 from revisions r join documents d on d.id = r.document"
+        " where r.state in ('uploading', 'indexing', 'proving') and d.source = ? limit 1",
+        (source,),
+    ).fetchone()
+    return row is not None
+
+
+def flipping(conn: sqlite3.Connection, source: str) -> list[DocumentKey]:
+    """The documents with a begun flip."""
+    rows = conn.execute(
+        "select d.source, d.path from revisions r join documents d on d.id = r.document"
+        " where r.state in ('uploading', 'indexing', 'proving') and r.flip is not null and d.source = ?",
+        (source,),
+    )
+    return [DocumentKey(*row) for row in rows]
+
+
 def revision(conn: sqlite3.Connection, revision_id: str) -> Revision | None:
     """One revision by its id, in whatever state."""
     row = conn.execute(f"select {_REVISION} from revisions where id = ?", (revision_id,)).fetchone()
@@ -158,15 +191,37 @@ def by_collection(conn: sqlite3.Connection, collection_id: str) -> Revision | No
     return revision_of(row) if row else None
 
 
-def known_collections(conn: sqlite3.Connection, dataset_id: str) -> dict[str, str]:
-    """Collection id to state, for all collections of ours in a dataset that should exist."""
-    return dict(
-        conn.execute(
-            "select collection_id, state from revisions"
-            " where dataset_id = ? and collection_id is not null and state != 'deleted'",
-            (dataset_id,),
-        )
+def known_collections(conn: sqlite3.Connection, dataset_id: str) -> dict[str, tuple[str, bool]]:
+    """Collection id to state and visibility, for all collections of ours in a dataset that should exist.
+
+    A second of work with 100 000 of them; for a thread.
+    """
+    rows = conn.execute(
+        "select collection_id, state, visible from revisions"
+        " where dataset_id = ? and collection_id is not null and state != 'deleted'",
+        (dataset_id,),
     )
+    return {collection_id: (state, bool(visible)) for collection_id, state, visible in rows}
+
+
+async def known_among(ledger: Ledger, collections: Iterable[str]) -> set[str]:
+    """Of these collections, those of ours that should exist."""
+    wanted = list(collections)
+    if len(wanted) <= _AT_ONCE:
+        return _known_among(ledger.conn, wanted)
+    return await ledger.read(lambda conn: _known_among(conn, wanted))
+
+
+def _known_among(conn: sqlite3.Connection, wanted: list[str]) -> set[str]:
+    known: set[str] = set()
+    for start in range(0, len(wanted), _BATCH):
+        batch = wanted[start : start + _BATCH]
+        marks = ",".join("?" * len(batch))
+        rows = conn.execute(
+            f"select collection_id from revisions where collection_id in ({marks}) and state != 'deleted'", batch
+        )
+        known.update(row[0] for row in rows)
+    return known
 
 
 def serving_others(conn: sqlite3.Connection, collections: Iterable[str], document_id: int) -> set[CollectionId]:
@@ -201,11 +256,15 @@ def key_of(conn: sqlite3.Connection, document_id: int) -> DocumentKey:
 
 
 def controls(conn: sqlite3.Connection, revision: Revision) -> list[tuple[str, str, str]]:
-    """Probes that found other documents of the same dataset, serving: (collection id, query, mode), newest first."""
+    """Probes that found other documents of the same dataset, serving: (collection id, query, mode), newest first.
+
+    The proofs are gone through from the newest one until there are enough; where other datasets have many, that may
+    take long: for a thread.
+    """
     return conn.execute(
-        "select r.collection_id, q.query, q.mode from revisions r join proofs p on p.revision = r.id"
-        " join probe_results q on q.proof = p.id where r.state = 'verified' and r.visible = 1 and r.dataset_id = ?"
-        " and r.document != ? and q.verdict = 'found' order by r.verified_at desc limit 30",
+        "select r.collection_id, q.query, q.mode from proofs p cross join revisions r on r.id = p.revision"
+        " cross join probe_results q on q.proof = p.id where r.state = 'verified' and r.visible = 1"
+        " and r.dataset_id = ? and r.document != ? and q.verdict = 'found' order by p.id desc limit 30",
         (revision.dataset_id, revision.document_id),
     ).fetchall()
 
@@ -242,13 +301,20 @@ def found_probes(conn: sqlite3.Connection, revision_id: str) -> list[tuple[str, 
     ).fetchall()
 
 
-def path_with_hash(conn: sqlite3.Connection, source: str, sha256: str) -> str | None:
-    """A document of the source whose file, as last seen, has this hash."""
-    row = conn.execute(
-        "select path from documents where source = ? and sha256 = ? and gone = 0 order by path limit 1",
-        (source, sha256),
-    ).fetchone()
-    return str(row[0]) if row else None
+def paths_by_hash(conn: sqlite3.Connection, source: str) -> dict[str, str]:
+    """By hash, the first document of the source whose file, as last seen, has it."""
+    return dict(
+        conn.execute(
+            "select sha256, min(path) from documents where source = ? and sha256 != '' and gone = 0 group by sha256",
+            (source,),
+        ).fetchall()
+    )
+
+
+def is_there(conn: sqlite3.Connection, key: DocumentKey) -> bool:
+    """Whether the document is known, and its file is not known to have vanished."""
+    row = conn.execute("select gone from documents where source = ? and path = ?", (key.source, key.path)).fetchone()
+    return row is not None and not row[0]
 
 
 def missing_since(conn: sqlite3.Connection, key: DocumentKey) -> float | None:

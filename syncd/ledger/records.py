@@ -140,11 +140,10 @@ def store_restless(
         settled: files that have come to rest; ``None``: all others.
     """
     paths = list(paths)
-    if settled is None:
-        written = set(paths)
-        known = [row[0] for row in conn.execute("select path from restless where source = ?", (source,))]
-        settled = [path for path in known if path not in written]
-    conn.executemany("delete from restless where source = ? and path = ?", [(source, path) for path in settled])
+    written, rested = set(paths), None if settled is None else set(settled)
+    known = [row[0] for row in conn.execute("select path from restless where source = ?", (source,))]
+    over = [path for path in known if (path not in written if rested is None else path in rested)]
+    conn.executemany("delete from restless where source = ? and path = ?", [(source, path) for path in over])
     conn.executemany(
         "insert into restless (source, path, since) values (?, ?, ?)"
         " on conflict (source, path) do update set since = min(since, excluded.since)",
@@ -227,6 +226,13 @@ def orphans(conn: sqlite3.Connection, sources: Iterable[str]) -> list[dict[str, 
         " where kind = 'orphan' and resolved_at is null order by source, path, id",
     )
     return [{**row, "visible": bool(row["visible"])} for row in rows if row["source"] in chosen]
+
+
+def count_orphans(conn: sqlite3.Connection) -> int:
+    """How many orphans are known, of all sources."""
+    return int(
+        conn.execute("select count(*) from findings where kind = 'orphan' and resolved_at is null").fetchone()[0]
+    )
 
 
 def findings(conn: sqlite3.Connection, source: str | None = None) -> list[dict[str, Any]]:
@@ -375,6 +381,22 @@ def proofs_of(conn: sqlite3.Connection, path: str, source: str | None = None) ->
     )
 
 
+def given_up(conn: sqlite3.Connection, source: str | None, *, but: str) -> list[int]:
+    """The ids of documents that are quarantined, for another reason than ``but``, or failing; those that are gone not.
+
+    A document that is gone is one whose last version is deleted on the server as well.
+    """
+    return [
+        row[0]
+        for row in conn.execute(
+            f"select id from ({DOCUMENT_LIST.replace('select d.source', 'select d.id, d.source', 1)})"
+            " where state != 'deleted' and (? is null or source = ?)"
+            " and ((quarantine is not null and quarantine != ?) or next_try_at is not null)",
+            (source, source, but),
+        )
+    ]
+
+
 def path_of_collections(conn: sqlite3.Connection, ids: Iterable[str]) -> dict[str, tuple[str, str]]:
     """Collection id to (source, path)."""
     wanted = list(ids)
@@ -389,19 +411,23 @@ def path_of_collections(conn: sqlite3.Connection, ids: Iterable[str]) -> dict[st
     }
 
 
-def summary(conn: sqlite3.Connection, source: str) -> dict[str, int]:
-    """Quarantined and failing documents, for the exit code of `sync`; each count has an index of its own."""
-    return {
-        what: int(
-            conn.execute(
-                f"select count(*) from documents where source = ? and {column} is not null and gone = 0", (source,)
-            ).fetchone()[0]
-        )
-        for what, column in (("quarantined", "quarantine"), ("failing", "next_try_at"))
-    }
+def in_trouble(conn: sqlite3.Connection, source: str) -> bool:
+    """Whether any document is quarantined or failing, for the exit code of `sync`; each has an index of its own."""
+    return any(
+        conn.execute(
+            f"select 1 from documents where source = ? and {column} is not null and gone = 0 limit 1", (source,)
+        ).fetchone()
+        for column in ("quarantine", "next_try_at")
+    )
 
 
-def has_notes(conn: sqlite3.Connection, source: str) -> bool:
-    """Whether any document of the source carries a note."""
-    row = conn.execute("select 1 from documents where source = ? and note is not null limit 1", (source,)).fetchone()
-    return row is not None
+def noted(conn: sqlite3.Connection, source: str, most: int) -> tuple[bool, bool]:
+    """Whether the source has holds or documents that carry a note, and whether these are more than ``most``."""
+    held = conn.execute("select 1 from holds where source = ? limit 1", (source,)).fetchone()
+    one, many = (
+        conn.execute(
+            "select 1 from documents where source = ? and note is not null limit 1 offset ?", (source, offset)
+        ).fetchone()
+        for offset in (0, most)
+    )
+    return held is not None or one is not None, many is not None

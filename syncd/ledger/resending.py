@@ -56,6 +56,11 @@ def wake_due(conn: sqlite3.Connection, source: str | None, now: float) -> None:
     conn.execute(f"update documents set at_rest = 0 where id in (select d.id {_RESTING})", (now, source, source))
 
 
+def asked(conn: sqlite3.Connection) -> bool:
+    """Whether anything at all is to be sent anew."""
+    return conn.execute("select 1 from revisions where resend_at is not null limit 1").fetchone() is not None
+
+
 def next_due(conn: sqlite3.Connection, source: str) -> float | None:
     """When the next document of the source is to be sent anew; ``None`` when none is left."""
     row = conn.execute(

@@ -14,17 +14,18 @@ import socket
 import sqlite3
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from sqlite_utils import Database
 
 from syncd import points
 from syncd.errors import BusyError, LedgerDisk, LedgerError, LedgerWaits, SyncdError
-from syncd.ledger import schema, tree
+from syncd.ledger import aside, schema, tree
 from syncd.ledger.opening import for_reading
 from syncd.ledger.trouble import Connection, code_of, connect, damaged, trouble
+from syncd.together import begin
 
 T = TypeVar("T")
 
@@ -35,6 +36,16 @@ _FIRST_PAUSE = 0.05  # seconds until what could not be written is tried again; i
 _LONGEST_PAUSE = 2.0
 _NEWS = 1.0  # seconds of a lock that are nothing to tell
 _QUICK_CHECK_LIMIT = 128 * 2**20  # bytes; a larger ledger is checked by `doctor`, not at every start
+
+
+class _Move(NamedTuple):
+    """One move that waits to be written."""
+
+    name: str
+    write: Callable[[sqlite3.Connection], Any]
+    done: asyncio.Future[Any]
+    durable: bool  # it must be on disk before its caller goes on
+    beside: bool  # in a thread
 
 
 class Ledger:
@@ -51,6 +62,7 @@ class Ledger:
     Attributes:
         patience: seconds that a move waits for a locked ledger or a disk that is full; ``None`` waits for ever.
         on_trouble: told when moves begin to wait, and why, and ``None`` when the ledger takes them again.
+        run: runs blocking work elsewhere.
     """
 
     def __init__(self, path: Path, *, write: bool = True) -> None:
@@ -62,9 +74,9 @@ class Ledger:
         self._blocked: LedgerWaits | None = None  # why moves wait
         self._blocked_at = 0.0
         self._told: type[LedgerWaits] | None = None  # the kind of trouble that ``on_trouble`` heard of
-        self._flushing: asyncio.Handle | None = None
-        self._durable = False  # a pending move must be on disk before its caller goes on
-        self._pending: list[tuple[str, Callable[[sqlite3.Connection], Any], asyncio.Future[Any]]] = []
+        self.run: Callable[..., Awaitable[Any]] = asyncio.to_thread
+        self._flushing: asyncio.Handle | asyncio.Task[None] | None = None
+        self._pending: list[_Move] = []
         if write:
             self._prepare_directory()
             self._lock = _lock(path)
@@ -196,11 +208,16 @@ class Ledger:
         self.patience = None
         self.conn.execute(f"pragma busy_timeout = {_IN_LOOP}")
 
-    async def commit(self, name: str, move: Callable[[sqlite3.Connection], T], *, durable: bool = True) -> T:
+    async def commit(
+        self, name: str, move: Callable[[sqlite3.Connection], T], *, durable: bool = True, beside: bool = False
+    ) -> T:
         """Run ``move`` in a durable transaction, together with what else is ready now.
 
         What is not ``durable`` (what was seen of the disk, notes for reports) may be forgotten by a power failure, but
         never by a crash of the process, and never after something durable that came later.
+
+        What touches very many rows is written ``beside`` the event loop, in a thread and by itself. Moves that come
+        meanwhile wait for it; who reads sees the ledger as it was before.
 
         A locked ledger and a full disk are waited for, in the order of the moves; ``move`` may run several times then,
         each time on a ledger on which it has not run.
@@ -211,63 +228,89 @@ class Ledger:
             LedgerLocked, LedgerDisk: it took longer than ``patience``; nothing of the move was written.
             LedgerError: the ledger cannot be used any more.
         """
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[T] = loop.create_future()
-        self._pending.append((name, move, future))
-        self._durable |= durable
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._pending.append(_Move(name, move, future, durable, beside))
         if self._flushing is None:
-            self._flushing = loop.call_soon(self._flush)
+            self._flush_soon()
         return await future
 
+    def _flush_soon(self) -> None:
+        self._flushing = asyncio.get_running_loop().call_soon(self._flush) if self._pending else None
+
     def _flush(self) -> None:
+        if self._pending and self._pending[0].beside:
+            self._flushing = begin(self._flush_beside(self._pending.pop(0)))
+            return
         self._flushing = None
-        batch, self._pending = self._pending, []
-        durable, self._durable = self._durable, False
+        alone = next((index for index, move in enumerate(self._pending) if move.beside), len(self._pending))
+        batch, self._pending = self._pending[:alone], self._pending[alone:]
         try:
-            outcomes = self._written(batch, durable)
+            outcomes = self._written(batch)
         except LedgerWaits as error:
             self._undo()
             if self._postponed(error):
-                self._pending, self._durable = batch + self._pending, durable
+                self._pending = batch + self._pending
                 return
-            outcomes = [(future, None, error) for _, _, future in batch]
+            outcomes = [(move.done, None, error) for move in batch]
         except BaseException as error:
             self._undo()
             cause = trouble(self.path, error) if isinstance(error, sqlite3.Error) else error
-            outcomes = [(future, None, cause) for _, _, future in batch]
+            outcomes = [(move.done, None, cause) for move in batch]
         else:
             self._free()
-        for future, result, failure in outcomes:
-            if future.cancelled():
-                continue
-            if failure is not None:
-                future.set_exception(failure)
-            else:
-                future.set_result(result)
+        self._flush_soon()
+        for outcome in outcomes:
+            _tell(*outcome)
 
-    def _written(self, batch: list[Any], durable: bool) -> list[tuple[asyncio.Future[Any], Any, BaseException | None]]:
+    def _written(self, batch: list[_Move]) -> list[tuple[asyncio.Future[Any], Any, BaseException | None]]:
         """Run the moves in one transaction; a move that fails undoes itself alone."""
         outcomes: list[tuple[asyncio.Future[Any], Any, BaseException | None]] = []
-        for name, _, _ in batch:
-            points.reach(f"ledger.{name}.before")
+        for move in batch:
+            points.reach(f"ledger.{move.name}.before")
+        durable = any(move.durable for move in batch)
         self.conn.execute("pragma synchronous = full" if durable else "pragma synchronous = normal")
         self.conn.execute("begin immediate")
-        for _, move, future in batch:
+        for move in batch:
             self.conn.execute("savepoint move")
             try:
-                result = move(self.conn)
+                result = move.write(self.conn)
             except (LedgerWaits, LedgerError):
                 raise  # not this move's affair
             except Exception as error:
                 self.conn.execute("rollback to move")
-                outcomes.append((future, None, error))
+                outcomes.append((move.done, None, error))
             else:
-                outcomes.append((future, result, None))
+                outcomes.append((move.done, result, None))
             self.conn.execute("release move")
         self.conn.execute("commit")
-        for name, _, _ in batch:
-            points.reach(f"ledger.{name}.after")
+        for move in batch:
+            points.reach(f"ledger.{move.name}.after")
         return outcomes
+
+    async def _flush_beside(self, move: _Move) -> None:
+        """Write one move in a thread; nothing else is written meanwhile."""
+        result: Any = None
+        failure: BaseException | None = None
+        try:
+            points.reach(f"ledger.{move.name}.before")
+            result = await self.run(self._write_beside, move)
+            points.reach(f"ledger.{move.name}.after")
+        except LedgerWaits as error:
+            if self._postponed(error):
+                self._pending.insert(0, move)
+                return
+            failure = error
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            failure = trouble(self.path, error) if isinstance(error, sqlite3.Error) else error
+        else:
+            self._free()
+        self._flush_soon()
+        _tell(move.done, result, failure)
+
+    def _write_beside(self, move: _Move) -> Any:
+        return aside.write(self.path, move.write, durable=move.durable, patience=LOCK_TIMEOUT)
 
     def _postponed(self, error: LedgerWaits) -> bool:
         """Whether what waits is tried again a little later."""
@@ -333,6 +376,21 @@ class Ledger:
         except sqlite3.Error as error:
             raise trouble(self.path, error) from error
 
+    async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        """What a query over very many rows finds: in a thread, with a connection of its own.
+
+        Raises:
+            LedgerLocked, LedgerDisk: it cannot be read just now.
+            LedgerError: the ledger cannot be used any more.
+        """
+
+        def reading() -> T:
+            with contextlib.closing(self.reader()) as conn:
+                return query(conn)
+
+        found: T = await self.run(reading)
+        return found
+
     def reader(self) -> sqlite3.Connection:
         """A read-only connection of its own, for a scan in another thread."""
         return for_reading(self.path, check_same_thread=False)
@@ -370,6 +428,15 @@ class Ledger:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+
+def _tell(done: asyncio.Future[Any], result: Any, failure: BaseException | None) -> None:
+    if done.done():  # whoever waited was cancelled
+        return
+    if failure is not None:
+        done.set_exception(failure)
+    else:
+        done.set_result(result)
 
 
 def not_copied(target: Path, error: sqlite3.Error | OSError) -> SyncdError:

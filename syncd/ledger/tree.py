@@ -158,6 +158,14 @@ def missed(conn: sqlite3.Connection, source: str, paths: Iterable[str], now: flo
     )
 
 
+def missing_many(conn: sqlite3.Connection, source: str, most: int) -> bool:
+    """Whether more than ``most`` files of the source were missed by the last look at the whole of it."""
+    row = conn.execute(
+        "select 1 from documents where source = ? and missing_since is not null limit 1 offset ?", (source, most)
+    ).fetchone()
+    return row is not None
+
+
 def directory_id(conn: sqlite3.Connection, source: str, path: str) -> int:
     """The id of a directory row, made when missing."""
     raw = os.fsencode(path)
@@ -215,12 +223,19 @@ def wake(conn: sqlite3.Connection, source: str | None, paths: Iterable[str] | No
     if paths is None:
         where, parameters = ("1", []) if source is None else ("source = ?", [source])
         return conn.execute(f"update documents set at_rest = 0 where {where}", parameters).rowcount
+    names = [row[0] for row in conn.execute("select name from sources")] if source is None else [source]
     changed = 0
     for path in paths:
-        changed += conn.execute(
-            "update documents set at_rest = 0 where (source = ? or ? is null) and path = ?", (source, source, path)
-        ).rowcount
+        for name in names:
+            changed += conn.execute(
+                "update documents set at_rest = 0 where source = ? and path = ?", (name, path)
+            ).rowcount
     return changed
+
+
+def wake_documents(conn: sqlite3.Connection, ids: Iterable[int]) -> None:
+    """Have these documents looked at again by the next pass."""
+    conn.executemany("update documents set at_rest = 0 where id = ?", [(one,) for one in ids])
 
 
 def paths_of(conn: sqlite3.Connection, source: str, disk_names: Iterable[str]) -> list[str]:

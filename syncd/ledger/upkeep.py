@@ -38,7 +38,7 @@ _EMPTY_DIRECTORY = (
 def prune(conn: sqlite3.Connection, now: float, history: float, window: float, most: int = PORTION) -> int:
     """Forget some of what happened longer than ``history`` seconds ago; returns how many rows went.
 
-    Called again until nothing is left to forget: in one go years of history would keep the event loop for seconds.
+    Called again until nothing is left to forget: in one go years of history would keep everybody else from writing.
 
     What is deleted on the server goes with its proofs, and so do directories in which nothing is any more; a document
     whose file is gone keeps one row. The newest proof of a revision stays as long as the revision does: what serves

@@ -248,7 +248,7 @@ class _App:
         return Response((Path(__file__).parent / "static" / name).read_bytes(), media_type=_STATIC[name])
 
     async def _status(self, _request: Request) -> Response:
-        return Json((await self.facts.snapshot()).status)
+        return await self._json((await self.facts.snapshot()).status)
 
     async def _documents(self, request: Request) -> Response:
         params = request.query_params
@@ -260,7 +260,7 @@ class _App:
             limit=asked.number(params, "limit", 100),
         )
         count, rows = await self.facts.read(query)
-        return Json({"schema": "syncd.documents/1", "count": count, "documents": rows})
+        return await self._json({"schema": "syncd.documents/1", "count": count, "documents": rows})
 
     async def _events(self, request: Request) -> Response:
         after, limit = (
@@ -268,7 +268,11 @@ class _App:
             asked.number(request.query_params, "limit", 50),
         )
         rows = await self.facts.read(lambda conn: quality.recent(conn, after, limit))
-        return Json({"schema": "syncd.events/1", "events": rows})
+        return await self._json({"schema": "syncd.events/1", "events": rows})
+
+    async def _json(self, document: dict[str, Any]) -> Response:
+        """What may hold a hundred thousand findings is made into text beside the event loop."""
+        return await self.facts.in_thread(partial(Json, document))
 
     async def _quality(self, _request: Request) -> Response:
         proofs = (await self.facts.snapshot()).proofs
@@ -356,7 +360,8 @@ class _App:
         status = (await self.facts.snapshot()).status
         grace = next((one.get("grace") for one in status["sources"] if one["name"] == source), None)
         chosen = found[1]
-        page = confirm(source, form, list(chosen.paths), chosen.came_since, grace)
+        drawing = partial(confirm, source, form, list(chosen.paths), chosen.came_since, grace)
+        page = await self.facts.in_thread(drawing)
         return Response(page, media_type="text/html")
 
     def _home_saying(self, message: str) -> Response:
