@@ -14,6 +14,7 @@ MOST_DOTS = 100
 """In one line."""
 
 _AT_LINE = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)$")
+_LONGEST = 200  # characters of a reason: it may repeat what is written
 _DEEP = 50  # brackets one in another that are worth a look
 
 
@@ -21,7 +22,7 @@ class NotReadable(ValueError):
     """It cannot be read; ``line`` says where, from 1."""
 
     def __init__(self, message: str, line: int) -> None:
-        super().__init__(message)
+        super().__init__(message if len(message) <= _LONGEST else message[:_LONGEST] + "…")
         self.line = line
 
 

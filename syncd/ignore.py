@@ -26,7 +26,7 @@ from unicodedata import normalize
 
 from syncd import patterns
 from syncd.charset import mark_of
-from syncd.patterns import MOST_PATTERNS, PatternError, Patterns
+from syncd.patterns import PatternError, Patterns
 
 IGNORE_FILE = ".syncdignore"
 
@@ -120,9 +120,7 @@ class Rules:
         # Lines end where git ends them: ``splitlines`` knows more ends than that.
         lines = normalize("NFC", text.removeprefix("\ufeff")).split("\n")
         layer = patterns.parse([line.removesuffix("\r") for line in lines])
-        if layer.wild + sum(above.wild for _, above in self._layers) > MOST_PATTERNS:
-            many = f"more than {MOST_PATTERNS} patterns with wildcards, those of the folders above included"
-            raise PatternError(many, len(lines))
+        patterns.check_together((layer, *(above for _, above in self._layers)), len(lines))
         prefix = _nfc(rel_dir) + "/" if rel_dir else ""
         return replace(
             self,

@@ -14,7 +14,7 @@ match nothing (``[z-a]``, an open bracket, a backslash at the end) is an error, 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -27,7 +27,11 @@ LONGEST = 4096
 MOST_PATTERNS = 1000
 """Patterns with wildcards that hold for one path; plain names are looked up and not counted."""
 
-_REMEMBERED = 1024
+MOST_CHARACTERS = 65_536
+"""Of all patterns with wildcards that hold for one path; compiled, each takes some forty bytes."""
+
+_REMEMBERED = 512
+_LONGEST_REMEMBERED = 200  # characters
 _CLASSES = {  # of ASCII, as in git
     "alnum": "0-9A-Za-z", "alpha": "A-Za-z", "blank": " \\t", "cntrl": "\\x00-\\x1f\\x7f", "digit": "0-9",
     "graph": "!-~", "lower": "a-z", "print": " -~", "punct": "!-\\/:-@\\[-`{-~", "space": " \\t\\n\\r\\f\\v",
@@ -58,6 +62,7 @@ class Patterns:
     _names: dict[str, int]  # plain name, or "/" and a plain path -> the last pattern that is this
     _directory_names: dict[str, int]  # the same, of those for directories alone
     _tried: tuple[_Wild, ...]  # the last one first
+    characters: int = 0  # of those that are tried
 
     def last(self, path: str, *, directory: bool) -> int:
         """The index of the last pattern that matches ``path`` itself; -1 when none does."""
@@ -101,10 +106,11 @@ def parse(lines: Sequence[str], *, strict: bool = False) -> Patterns:
     names: dict[str, int] = {}
     directory_names: dict[str, int] = {}
     wild: list[_Wild] = []
+    characters = 0
     for index, line in enumerate(lines):
         try:
             text = _trimmed(line)
-            one = None if not text or text.startswith("#") else _compile(text.removeprefix("!"))
+            one = None if not text or text.startswith("#") else _compiled(text.removeprefix("!"))
         except ValueError as error:
             raise PatternError(f"the pattern {_short(line)} {error}", index + 1) from None
         if one is None:
@@ -116,11 +122,24 @@ def parse(lines: Sequence[str], *, strict: bool = False) -> Patterns:
         if one.plain:
             (directory_names if one.of_directories else names)[one.plain] = index
             continue
-        if len(wild) == MOST_PATTERNS:
-            raise PatternError(f"more than {MOST_PATTERNS} patterns with wildcards", index + 1)
+        characters += len(text)
+        _bound(len(wild) + 1, characters, index + 1)
         assert one.matches is not None  # noqa: S101 - what is not plain has one
         wild.append((index, one.matches, one.of_name, one.of_directories))
-    return Patterns(frozenset(negated), names, directory_names, tuple(reversed(wild)))
+    return Patterns(frozenset(negated), names, directory_names, tuple(reversed(wild)), characters)
+
+
+def check_together(layers: Iterable[Patterns], line: int) -> None:
+    """Raise ``PatternError`` for ``line`` when all of these, which hold for one path, are too many."""
+    held = list(layers)
+    _bound(sum(each.wild for each in held), sum(each.characters for each in held), line)
+
+
+def _bound(patterns: int, characters: int, line: int) -> None:
+    if patterns > MOST_PATTERNS:
+        raise PatternError(f"more than {MOST_PATTERNS} patterns with wildcards hold here", line)
+    if characters > MOST_CHARACTERS:
+        raise PatternError(f"patterns with wildcards of more than {MOST_CHARACTERS} characters hold here", line)
 
 
 def _short(line: str) -> str:
@@ -146,7 +165,11 @@ class _Compiled:
     matches: Callable[[str], object] | None
 
 
-@lru_cache(_REMEMBERED)
+def _compiled(pattern: str) -> _Compiled | None:
+    """The same as ``_compile``, without work for what is met in every scan."""
+    return _remembered(pattern) if len(pattern) <= _LONGEST_REMEMBERED else _compile(pattern)
+
+
 def _compile(pattern: str) -> _Compiled | None:
     """Translate one pattern without its "!"; ``None`` when it can match nothing.
 
@@ -177,6 +200,9 @@ def _compile(pattern: str) -> _Compiled | None:
         return _Compiled(of_name, of_directories, "", _ends_with(end))
     expression = re.compile(_expression(segments, begin), re.DOTALL)
     return _Compiled(of_name, of_directories, "", expression.match)
+
+
+_remembered = lru_cache(_REMEMBERED)(_compile)
 
 
 def _ends_with(end: str) -> Callable[[str], object]:

@@ -631,7 +631,7 @@ SOURCE_MISTAKES = [
     ),
     (
         "exclude = [" + ", ".join(f'"a{number}*b"' for number in range(1001)) + "]",
-        '"exclude": more than 1000 patterns with wildcards',
+        '"exclude": more than 1000 patterns with wildcards hold here',
     ),
     ('exclude = ["a\\nb"]', '"exclude" must be a list of patterns on one line each, not "a\\nb"'),
     ('watch = "on"', '"watch" must be "auto", "events", "poll" or "off", not "on"'),

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncd.ignore import Rules, Verdict
-from syncd.patterns import LONGEST, MOST_PATTERNS, MOST_WILDCARDS, PatternError, parse
+from syncd.patterns import LONGEST, MOST_CHARACTERS, MOST_PATTERNS, MOST_WILDCARDS, PatternError, parse
 
 DIRECTORIES = ("a", "b", "ab", "a/b", "a/b/a", "é")
 FILES = (
@@ -215,13 +215,17 @@ def test_bounds_are_named_with_their_line() -> None:
     with pytest.raises(PatternError, match=f"more than {MOST_PATTERNS} patterns with wildcards") as caught:
         parse([*many, "plain", "one*more"])
     assert MOST_PATTERNS + 2 == caught.value.number
+    long = ["a" * 4000 + "*"] * (MOST_CHARACTERS // 4001)
+    with pytest.raises(PatternError, match=f"of more than {MOST_CHARACTERS} characters") as caught:
+        parse([*long, long[0]])
+    assert (len(long) + 1, len(long)) == (caught.value.number, parse(long).wild)
 
 
 def test_patterns_of_nested_files_are_bounded_together() -> None:
     """Many folders, each with its own file, are no way around the bound for one path."""
     half = "\n".join(f"a{number}*b" for number in range(MOST_PATTERNS // 2))
     rules = Rules.compile((), (), ()).with_ignore_file("", half).with_ignore_file("a", half)
-    with pytest.raises(PatternError, match="those of the folders above included"):
+    with pytest.raises(PatternError, match=f"more than {MOST_PATTERNS} patterns with wildcards hold here"):
         rules.with_ignore_file("a/b", "one*more")
 
 
