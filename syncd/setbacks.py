@@ -193,7 +193,10 @@ class Setbacks:
         """Tell what failed for this document, in words that blame nobody else; returns them."""
         tried = f"try {count} of {MOST}: " if count else ""
         if self._is_lost(entry, error):
-            said = f"{tried}the upload was not answered clearly, so it is looked for on the server: {error.message}"
+            said = (
+                f"{tried}the upload was not answered clearly; it is looked for on the server before it is sent again: "
+                f"{error.message}"
+            )
             self.tools.progress.looked_for[key] = f"looking on the server for {key.path}, whose upload was not answered"
         else:
             said = f"{tried}{error.message}"

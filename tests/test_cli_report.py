@@ -8,9 +8,10 @@ import json
 import pytest
 
 from syncd import live
-from syncd.models import DocumentKey
+from syncd.models import DocumentKey, Waiting
+from syncd.passing import Outcome
 from syncd.progress import Progress
-from syncd.report import Column, Finding, Level, Lines, Report, Table, human, jsontext, markdown, terminal, text
+from syncd.report import Column, Finding, Level, Lines, Report, Table, human, jsontext, markdown, passes, terminal, text
 
 PLAIN = terminal.Look(live=False, rich=False, colour=False)
 COLOURED = terminal.Look(live=True, rich=True, colour=True)
@@ -121,3 +122,23 @@ def test_the_telling_line_of_a_passage() -> None:
     passage = "\ufeff# Holidays\n\nEveryone has thirty days.\nThey end in March.\n"
 
     assert human.telling_line(passage, "how many days has everyone?") == "Everyone has thirty days."
+
+
+def test_a_failing_document_is_named_once() -> None:
+    """Whatever waits and fails stands among what failed, with its remedy; what only waits stands below."""
+    failing, waiting = DocumentKey("docs", "a.md"), DocumentKey("docs", "b.md")
+    outcome = Outcome(
+        counts={},
+        codes={3},
+        holds=[],
+        waiting=[Waiting(failing, "broken"), Waiting(waiting, "still being written")],
+        troubles={},
+        unproven={},
+        timings={"scan": 0.0, "total": 1.0},
+    )
+    row = {"source": "docs", "path": "a.md", "state": "uploading", "code": "upload-failed", "message": "broken"}
+    found = passes.report(outcome, passes.Remarks(Progress()), [row], startup=0.0, exit_code=3)
+    shown = text.render(found, PLAIN)
+    assert (shown.count("docs/a.md"), shown.count("docs/b.md")) == (1, 1)
+    assert "failing      docs/a.md: upload-failed: broken" in shown
+    assert [one["path"] for one in found.document["waiting"]] == ["a.md", "b.md"]  # the JSON has all

@@ -206,8 +206,13 @@ def _parts(
         ],
         "syncd ls",
     )
+    named = {(row["source"], row["path"]) for row in failed}  # above, with the remedy
     parts += _some(
-        [Finding(Level.WARNING, "waiting", f"{w.key.source}/{w.key.path}: {w.reason}") for w in outcome.waiting],
+        [
+            Finding(Level.WARNING, "waiting", f"{w.key.source}/{w.key.path}: {w.reason}")
+            for w in outcome.waiting
+            if (w.key.source, w.key.path) not in named
+        ],
         "syncd ls --state waiting",
     )
     if remarks.skipped:
