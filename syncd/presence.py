@@ -13,10 +13,12 @@ from syncd.ignorefile import with_ignore_file
 def in_scope(root: str, rules: Rules, path: str) -> bool:
     """Whether the file at ``path`` (as the disk spells it) is there and would be scanned, asked without a scan."""
     try:
-        status = door.look(FileAt(root, path), follow=False)
+        mode = door.look(FileAt(root, path), follow=False).st_mode
+        # A link to nothing may have something behind it in a moment; what it leads to outside is never taken.
+        there = door.inside(root, path) is not None if stat.S_ISLNK(mode) else stat.S_ISREG(mode)
     except OSError as error:
         return error.errno not in ABSENT  # in doubt it is there
-    if stat.S_ISDIR(status.st_mode):
+    if not there:
         return False
     parts = path.split("/")
     for depth in range(len(parts)):
