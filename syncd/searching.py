@@ -85,7 +85,8 @@ class Searcher:
             if extra.verdict is Verdict.MISSING:
                 # Found by the configured mode, but one of the two indexes does not give it: a finding, not a failure.
                 extra = replace(extra, verdict=Verdict.OUTRANKED)
-                weak = weak or f"a {absent} search alone does not return it"
+                kind = "a full-text" if absent == FULL_TEXT else "an embedding"
+                weak = weak or f"{kind} search alone does not return it"
             results.append(extra)
         said = f'search does not find it by "{missed[0].probe.text[:60]}"' if missed else ""
         passed = len(missed) < len(results)

@@ -157,6 +157,29 @@ def test_one_missing_passage_beside_a_found_one_is_a_finding(ledger: Ledger) -> 
     assert ("", f'search does not find it by "{SECOND[:60]}", but by another passage') == (proof.failure, proof.finding)
 
 
+@pytest.mark.parametrize(
+    ("seen", "mode", "said"),
+    [
+        ("fullText", "embedding", "an embedding search alone does not return it"),
+        ("embedding", "fullTextRecall", "a full-text search alone does not return it"),
+    ],
+)
+def test_an_index_that_does_not_give_the_document_is_named(ledger: Ledger, seen: str, mode: str, said: str) -> None:
+    """Where one of the two indexes was not seen, it is asked by itself once; what it misses makes the proof weak."""
+
+    class OneIndex(Server):
+        async def search_test(
+            self, dataset_id: str, text: str, *, mode: str, limit: int, tries: int | None = None
+        ) -> list[Hit]:
+            self.asked.append((mode, text))
+            return [Hit(OWN, text, 1, 0.9, frozenset({seen}))] if mode == "mixedRecall" else []
+
+    server = OneIndex(lambda _mode, _text, _now: False)
+    proof, _ = prove(ledger, server)
+    assert (True, said, ["found", "found", "outranked"]) == (proof.passed, proof.weak, verdicts(proof))
+    assert [(mode, FIRST)] == server.asked[2:]
+
+
 def test_a_passage_in_an_answer_to_somebody_else_proves_nothing(ledger: Ledger) -> None:
     """What is indexed under another one's words is near others' questions, but only its own can prove that it is found.
 
