@@ -77,6 +77,7 @@ class Outcome:
     timings: dict[str, float]
     verdicts: dict[str, int] = field(default_factory=dict)
     written: dict[str, frozenset[str]] = field(default_factory=dict)  # source -> paths on disk, still being written
+    remedies: dict[str, str] = field(default_factory=dict)  # source -> what to do about its trouble
     untrained: dict[str, str] = field(default_factory=dict)  # source -> why FastGPT trains nothing of it
     orphans: list[dict[str, Any]] = field(default_factory=list)  # findings: ours on the server, and no file is here
 
@@ -154,6 +155,7 @@ async def outcome(
         holds=list(plan.holds),
         waiting=waiting + [Waiting(key, why) for key, why in state.stuck.items() if key not in state.put_off],
         troubles={name: error.message for name, error in state.troubles.items()},
+        remedies={name: error.hint for name, error in state.troubles.items() if error.hint},
         unproven=dict(state.unproven),
         untrained=dict(state.untrained),
         timings=timings,

@@ -51,7 +51,7 @@ def test_a_server_on_which_nobody_has_logged_in(tmp_path: Path) -> None:
     assert ("error", 77) == (finding.level, finding.exit_code)
     assert "Log in to FastGPT's web page once" in finding.hint
     assert 77 == result.code
-    assert "web page once" in result.err
+    assert "web page once" in result.out
 
 
 def test_app_key(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+from scripted_server import oid
 from test_client_network import GOOD, KEY, Peer, against, answer, serving, upload
 
 from syncd import config, errors, logs
@@ -241,7 +242,7 @@ def test_an_upload_that_was_refused_is_sent_with_the_new_key() -> None:
         async with serving(peer) as base, Client(base, KEY, renewed=lambda: NEW_KEY) as client:
             with pytest.raises(errors.Unavailable, match="another one by now"):
                 await upload(client)
-            assert "c1" == await upload(client)
+            assert oid("c1") == await upload(client)
 
     asyncio.run(main())
 

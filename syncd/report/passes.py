@@ -137,7 +137,10 @@ def report(
         "unproven": [
             {"source": key.source, "path": key.path, "reason": reason} for key, reason in outcome.unproven.items()
         ],
-        "troubles": [{"source": name, "message": message} for name, message in outcome.troubles.items()],
+        "troubles": [
+            {"source": name, "message": message, "hint": outcome.remedies.get(name, "")}
+            for name, message in outcome.troubles.items()
+        ],
         "verdicts": {verdict.value: outcome.verdicts.get(verdict.value, 0) for verdict in Verdict},
         "duplicates": _places(remarks.found["shared"]),
         "outranked": _places(remarks.found["outranked"]),
@@ -194,7 +197,8 @@ def _parts(
     stopped: str,
 ) -> list[Part]:
     parts: list[Part] = [
-        Finding(Level.ERROR, "not served", f"{source}: {message}") for source, message in outcome.troubles.items()
+        Finding(Level.ERROR, "not served", f"{source}: {message}", outcome.remedies.get(source, ""))
+        for source, message in outcome.troubles.items()
     ]
     parts += [hold_finding(hold) for hold in outcome.holds]
     parts += orphan_findings(outcome.orphans)
