@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -257,6 +258,40 @@ def test_no_swap_leads_out(root: Path, name: str, swap: Callable[[Path], list[Ca
                 seen[type(error).__name__] += 1
     assert {INSIDE} == {found for found in seen if isinstance(found, bytes)}, seen
     assert len(seen) > 1, "nothing was swapped meanwhile"
+
+
+@pytest.mark.parametrize(
+    ("make", "found"),
+    [
+        (lambda path: os.symlink("../../secret", path), LeadsOutside),
+        (lambda path: os.symlink("/dev/zero", path), LeadsOutside),
+        (lambda path: os.symlink("../a.md", path), INSIDE),
+        (lambda path: os.symlink("nowhere", path), LeadsOutside),
+        (os.mkfifo, NotRegular),
+        (lambda path: path.mkdir(), NotRegular),
+        (lambda path: None, FileNotFoundError),
+    ],
+)
+def test_no_swap_between_two_calls_leads_out(
+    root: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[Path], object], found: bytes | type[OSError]
+) -> None:
+    """The file that was looked at a moment ago is something else when it is opened."""
+    target, real = root / "in/a.md", os.stat
+
+    def look(*args: Any, **given: Any) -> os.stat_result:
+        status = real(*args, **given)
+        if args[0] == "a.md" and target.is_file() and not target.is_symlink():
+            target.unlink()
+            make(target)
+        return status
+
+    monkeypatch.setattr(os, "stat", look)
+    try:
+        seen: bytes | type[OSError] = door.read(FileAt(str(root), "in/a.md"), 1000)
+    except OSError as error:
+        seen = type(error)
+    monkeypatch.undo()
+    assert found == seen
 
 
 @pytest.mark.long
