@@ -45,9 +45,22 @@ class Alignment:
     stopped: bool = False  # too many losses: the text behind the last one was not looked at
 
 
-def align(text: Bare, pieces: Sequence[Bare]) -> Alignment:
-    """Walk ``pieces`` along ``text``."""
-    walk = _Walk(text)
+class Laborious(Exception):
+    """The two differ so much that laying them side by side takes longer than somebody is ready to wait."""
+
+
+def align(text: Bare, pieces: Sequence[Bare], work: int | None = None) -> Alignment:
+    """Walk ``pieces`` along ``text``.
+
+    Args:
+        text: the text.
+        pieces: the pieces, in their order.
+        work: characters that may be searched through for what does not agree; ``None`` for any number of them.
+
+    Raises:
+        Laborious: there would be more.
+    """
+    walk = _Walk(text, work)
     for piece in pieces:
         if len(walk.out.lost) > _MOST:
             walk.out.stopped = True
@@ -58,10 +71,11 @@ def align(text: Bare, pieces: Sequence[Bare]) -> Alignment:
 
 
 class _Walk:
-    __slots__ = ("at", "first", "out", "places", "starts", "text")
+    __slots__ = ("at", "first", "out", "places", "starts", "text", "work")
 
-    def __init__(self, text: Bare) -> None:
+    def __init__(self, text: Bare, work: int | None) -> None:
         self.text, self.starts = text.text, text.starts
+        self.work = work
         ends = [*text.starts[1:], len(text.text)]
         self.first: dict[str, int] = {}  # where each different line begins first
         for start, end in zip(text.starts, ends, strict=False):
@@ -69,6 +83,13 @@ class _Walk:
         self.places = Places(text.text)
         self.at = 0
         self.out = Alignment()
+
+    def spend(self, work: int) -> None:
+        """So many characters are searched through."""
+        if self.work is not None:
+            self.work -= work
+            if self.work < 0:
+                raise Laborious
 
     def lose(self, upto: int) -> None:
         """Everything up to ``upto`` was expected and did not come."""
@@ -104,6 +125,7 @@ class _Walk:
     def resume(self, piece: Bare, here: int) -> int:
         """Find where the two agree again; returns the place in the piece, and moves ``at`` over what is lost."""
         row = piece.text
+        self.spend(len(row) - here + _BEFORE)
         there = row.find(self.text[self.at : self.at + GRAM], here)
         if there < 0 and (tail := _tail(self.text, self.at, row, here)) >= _TAIL:
             there = len(row) - tail
@@ -213,7 +235,9 @@ class _Walk:
             return
         starts = piece.starts
         first = bisect_right(starts, start) - 1
+        window = min(len(self.text), 2 * _BEFORE)
         for number in range(max(first, 0), len(starts)):
+            self.spend(window)
             low = max(starts[number], start)
             high = min(starts[number + 1] if number + 1 < len(starts) else len(piece.text), end)
             if low >= end:
@@ -231,7 +255,9 @@ class _Walk:
         """Return what is left of a line without the passages that stand in the text."""
         left: list[str] = []
         at = 0
+        window = min(len(self.text), 3 * _BEFORE)
         while at < len(line):
+            self.spend(window)
             place = -1
             if at + _KNOWN <= len(line):
                 place = self.text.find(line[at : at + _KNOWN], max(0, self.at - _BEFORE), self.at + _BEFORE)

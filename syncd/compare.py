@@ -82,7 +82,14 @@ def compare(sent: str, chunks: Sequence[str], fmt: Format = Format.MARKDOWN) -> 
     return examine(sent, chunks, fmt).difference
 
 
-def examine(sent: str, chunks: Sequence[str], fmt: Format = Format.MARKDOWN, *, partial: bool = False) -> Comparison:
+def examine(
+    sent: str,
+    chunks: Sequence[str],
+    fmt: Format = Format.MARKDOWN,
+    *,
+    partial: bool = False,
+    work: int | None = None,
+) -> Comparison:
     """Compare the text of a file with the server's chunks.
 
     Args:
@@ -90,6 +97,10 @@ def examine(sent: str, chunks: Sequence[str], fmt: Format = Format.MARKDOWN, *, 
         chunks: the texts of the collection's rows, in the server's order; another order is recognised.
         fmt: decides what readers do differently.
         partial: ``sent`` is not all of the text, so nothing is said about what stands on the server only.
+        work: what may be spent on what differs, see ``align``; ``None`` for any amount.
+
+    Raises:
+        Laborious: ``work`` was not enough.
     """
     form = _FORMS.get(fmt, _as_it_is)
     text = bare(form(sent))
@@ -99,17 +110,17 @@ def examine(sent: str, chunks: Sequence[str], fmt: Format = Format.MARKDOWN, *, 
     if not pieces:
         message = "The server holds no text for this document."
         return Comparison(Difference("content-differs", message, len(text.text), text.text[:80], _share(text.text)))
-    found = _judge(text, pieces, fmt, partial)
+    found = _judge(text, pieces, fmt, partial, work)
     if found.difference is not None and (ordered := _in_order(text.text, pieces)) is not None:
-        again = _judge(text, ordered, fmt, partial)
+        again = _judge(text, ordered, fmt, partial, work)
         found = again if again.difference is None else found
     if found.difference is not None and fmt is Format.XLSX:
-        return _sheet(found, sent, chunks, partial)
+        return _sheet(found, sent, chunks, partial, work)
     return found
 
 
-def _judge(text: Bare, pieces: list[Bare], fmt: Format, partial: bool) -> Comparison:
-    walked = align(text, pieces)
+def _judge(text: Bare, pieces: list[Bare], fmt: Format, partial: bool, work: int | None) -> Comparison:
+    walked = align(text, pieces, work)
     lost = [run for run in walked.lost if content(text.text, *run)]
     remark = ""
     if lost and not walked.stopped:
@@ -229,7 +240,7 @@ def _in_order(text: str, pieces: Sequence[Bare]) -> list[Bare] | None:
     return [pieces[number] for number in sorted(range(len(pieces)), key=keys.__getitem__)]
 
 
-def _sheet(found: Comparison, sent: str, chunks: Sequence[str], partial: bool) -> Comparison:
+def _sheet(found: Comparison, sent: str, chunks: Sequence[str], partial: bool, work: int | None) -> Comparison:
     """Look at a spreadsheet again, cell by cell, before it is blamed.
 
     Some versions repeat merged cells, and show numbers in their formats. Where nothing but that differs, nothing is
@@ -237,7 +248,7 @@ def _sheet(found: Comparison, sent: str, chunks: Sequence[str], partial: bool) -
     """
     ours, theirs = list(_rows(sent)), [list(_rows(chunk)) for chunk in chunks]
     if found.difference is not None and not found.difference.lost_characters:
-        return _judge(_once(ours), [piece for piece in map(_once, theirs) if piece.text], Format.XLSX, partial)
+        return _judge(_once(ours), [piece for piece in map(_once, theirs) if piece.text], Format.XLSX, partial, work)
     formatted = Counter(_as_sheet(cell) for cell in _FORMATTED.findall(sent))
     as_stored = formatted & Counter(cell for rows in theirs for row in rows for cell in row)
     if as_stored.total() * 2 >= formatted.total():

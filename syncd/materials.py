@@ -11,7 +11,7 @@ from collections import OrderedDict
 
 from syncd.prove import Material
 
-ROOM = 64 * 1024 * 1024  # bytes of memory
+ROOM = 32 * 1024 * 1024  # bytes of memory
 
 
 def weight(material: Material) -> int:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 from syncd import sheettext
+from syncd.align import Laborious
 from syncd.compare import Comparison, Difference, examine
 from syncd.config import VerifyPolicy
 from syncd.convert import Outgoing
@@ -23,6 +25,9 @@ from syncd.searching import ASK_AGAIN, Searcher
 
 _AT_ONCE = 30_000
 """Characters up to which a text is compared at once; longer ones by a reader, so that the event loop goes on (D7)."""
+
+_WORK = 5_000_000
+"""Characters that are searched through at once for what differs, some hundredths of a second; more by a reader."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +151,8 @@ class Prover:
         chunks = await self._client.chunks(collection_id)
         partial = bool(material.weak)
         if isinstance(text, str) and len(text) <= _AT_ONCE and sum(map(len, chunks)) <= 3 * _AT_ONCE:
-            return examine(text, chunks, material.fmt, partial=partial)
+            with suppress(Laborious):
+                return examine(text, chunks, material.fmt, partial=partial, work=_WORK)
         return await asking.examine(self._reader, text, chunks, material.fmt, partial=partial)
 
     async def search(self, revision: Revision, policy: VerifyPolicy, material: Material, weak: str) -> Proof:

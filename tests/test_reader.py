@@ -350,3 +350,29 @@ def test_what_is_refused_leaves_the_reader_alive(children: Children, name: str) 
     assert found.text is not None or found.weak
     assert [b"hello"] == list(children.quick.ask(PAGE).pieces)
     assert 1 == children.quick.started
+
+
+UNCONFINED = """
+import resource, sys
+def forbidden(*_): raise PermissionError(1, "Operation not permitted")
+resource.setrlimit = forbidden
+from syncd.reader import child
+child.main(20.0, int(sys.argv[1]))
+"""
+
+
+def test_memory_is_bounded_where_no_limit_can_be_set() -> None:
+    """A filter of system calls may forbid limits; then the child looks after itself, and reads as ever."""
+    ours, theirs = socket.socketpair()
+    command = [sys.executable, "-c", UNCONFINED, str(48 * hostile.MIB)]
+    with subprocess.Popen(command, stdin=theirs.fileno()) as process, ours:
+        theirs.close()
+        send(ours, PAGE)
+        answer = receive(ours, 100)
+        assert answer is not None
+        assert [b"hello"] == list(answer.pieces)
+        send(ours, Message({"job": "office", "format": "pdf", "limit": 1000}, (hostile.ascii85(),)))
+        with pytest.raises((Broken, OSError)):
+            if receive(ours, 100) is None:
+                raise Broken
+        assert 3 == process.wait(30)

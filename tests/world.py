@@ -28,7 +28,7 @@ from syncd.fastgpt.client import Client
 from syncd.ledger import Ledger, records
 from syncd.models import DeletePolicy
 from syncd.progress import Progress
-from syncd.reader.asking import Here
+from syncd.reader.asking import Here, Reader
 from syncd.shards import Shard
 
 T = TypeVar("T")
@@ -71,6 +71,7 @@ class World:
         self.events: list[tuple[str, str, str]] = []
         self._hook: Callable[[str], None] | None = None
         self.between: Between | None = None  # somebody between us and the server
+        self.reader: Reader | None = None  # who reads documents, if not this very process
         self.replaces = False  # for tests that run with and without an earlier version
         self.memory = Memory()  # of all ledgers this world has had
 
@@ -177,7 +178,9 @@ class World:
                 transport=Transport(app=self.emulator.asgi, between=self.between),
             ) as client:
                 progress = Progress(listener=lambda event, key, text: self.events.append((event, key.path, text)))
-                engine = Engine(config, ledger, client, now=self.now, run=inline, progress=progress, reader=Here())
+                engine = Engine(
+                    config, ledger, client, now=self.now, run=inline, progress=progress, reader=self.reader or Here()
+                )
                 return await body(engine)
         finally:
             ledger.close()

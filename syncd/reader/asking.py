@@ -230,7 +230,7 @@ async def examine(
         head: dict[str, Any] = {"job": "examine", "format": fmt.value, "partial": partial}
         listed = json.dumps(list(chunks), ensure_ascii=False).encode("utf-8", "surrogatepass")
         if isinstance(text, str):
-            return Message(head, (text.encode("utf-8", "replace"), listed))
+            return Message(head, (listed, text.encode("utf-8", "replace")))
         return Message(head | text.head(), (listed,), door.open_file(text.disk))
 
     large = isinstance(text, Whole) or len(text) > SMALL // 4

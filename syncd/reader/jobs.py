@@ -40,7 +40,7 @@ def _office(message: Message) -> Message:
     from syncd.extract import office_text
 
     source: IO[bytes]
-    with io.BytesIO(message.pieces[0]) if message.file is None else os.fdopen(os.dup(message.file), "rb") as source:
+    with io.BytesIO(message.take()) if message.file is None else os.fdopen(os.dup(message.file), "rb") as source:
         read = office_text(source, Format(message.head["format"]), message.head["limit"])
     return _reading(read.text, read.weak, read.remark)
 
@@ -53,7 +53,7 @@ def _shown(message: Message) -> Message:
     """The text of a page or of a table as FastGPT shows it."""
     from syncd.shown import shown
 
-    return _reading(*shown(message.pieces[0].decode("utf-8"), Format(message.head["format"])))
+    return _reading(*shown(message.take().decode("utf-8"), Format(message.head["format"])))
 
 
 def _examine(message: Message) -> Message:
@@ -62,9 +62,9 @@ def _examine(message: Message) -> Message:
     from syncd.shown import shown
 
     head, fmt = message.head, Format(message.head["format"])
-    chunks = json.loads(message.pieces[-1])
+    chunks = json.loads(message.take())
     if message.file is None:
-        text: str | None = message.pieces[0].decode("utf-8")
+        text: str | None = message.take().decode("utf-8")
     else:
         text = decode(message.file, head)
         if text is None:
@@ -99,7 +99,7 @@ def _questions(message: Message) -> Message:
     """Golden questions, of a document's front matter or of a file of them, and what is wrong with others."""
     from syncd import questions
 
-    path, name, data = message.head["path"], message.head["name"], message.pieces[0]
+    path, name, data = message.head["path"], message.head["name"], bytes(message.take())
     found, problems = questions.of_file(data, path, name) if name else questions.of_text(data.decode("utf-8"), path)
     answer = {"questions": [asdict(question) for question in found], "problems": problems}
     return Message({}, (json.dumps(answer).encode("ascii"),))

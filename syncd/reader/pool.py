@@ -41,7 +41,7 @@ class Limits:
     memory: int
 
 
-QUICK = Limits(2.0, 64 * 2**20)
+QUICK = Limits(2.0, 48 * 2**20)
 PATIENT = Limits(20.0, 128 * 2**20)
 
 

@@ -11,7 +11,7 @@ import os
 import socket
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from syncd.errors import SyncdError
@@ -33,7 +33,10 @@ class Broken(Exception):
     """The other side ended in the middle of a message, or sent none."""
 
 
-@dataclass(frozen=True, slots=True)
+Piece = bytes | bytearray
+
+
+@dataclass(slots=True)
 class Message:
     """What is asked, or answered.
 
@@ -44,8 +47,13 @@ class Message:
     """
 
     head: dict[str, Any]
-    pieces: Sequence[bytes] = field(default=())
+    pieces: Sequence[Piece] = ()
     file: int | None = None
+
+    def take(self) -> Piece:
+        """The first piece, which is not kept."""
+        first, *self.pieces = self.pieces
+        return first
 
 
 def send(channel: socket.socket, message: Message) -> None:
@@ -88,7 +96,7 @@ def receive(channel: socket.socket, most: int) -> Message | None:
     return Message(head, pieces, file)
 
 
-def _head(raw: bytes) -> tuple[dict[str, Any], list[int]]:
+def _head(raw: Piece) -> tuple[dict[str, Any], list[int]]:
     try:
         head = json.loads(raw)
     except (ValueError, RecursionError) as error:
@@ -99,12 +107,13 @@ def _head(raw: bytes) -> tuple[dict[str, Any], list[int]]:
     return head, lengths
 
 
-def _exactly(channel: socket.socket, size: int) -> bytes:
-    blocks = []
-    while size:
-        block = channel.recv(min(size, _STEP))
-        if not block:
-            raise Broken("it ends in the middle")
-        blocks.append(block)
-        size -= len(block)
-    return b"".join(blocks)
+def _exactly(channel: socket.socket, size: int) -> bytearray:
+    whole = bytearray(size)
+    with memoryview(whole) as view:
+        done = 0
+        while done < size:
+            got = channel.recv_into(view[done : done + _STEP])
+            if not got:
+                raise Broken("it ends in the middle")
+            done += got
+    return whole

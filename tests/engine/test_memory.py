@@ -22,9 +22,9 @@ def material(size: int) -> Material:
     return Material(whole, "", compared=whole)
 
 
-def test_the_room_is_64_mib() -> None:
+def test_the_room_is_32_mib() -> None:
     """One constant says how much the texts of documents under way may take."""
-    assert ROOM == 64 * 1024 * 1024
+    assert ROOM == 32 * 1024 * 1024
     assert Materials().room == ROOM
 
 
