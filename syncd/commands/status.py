@@ -139,6 +139,8 @@ def _service(service: dict[str, Any]) -> list[Any]:
         lines = [f"service: {service['process']}, since {when(service['started_at'])}"]
         if service.get("listen"):
             lines[0] += f", {service['listen']}"
+        if service.get("health"):
+            lines[0] += f", health at {service['health']}"
         lines += [
             f"  watch {name}: {state['mode']} ({state['reason']})" for name, state in service.get("watch", {}).items()
         ]

@@ -95,4 +95,5 @@ def test_health_is_told_in_a_second(tmp_path: Path) -> None:
         assert max(took) < PATIENCE, took
         assert open_files < 500
         assert 0 == site.run("healthcheck").code
+        assert ", health at http://127.0.0.1:" in site.run("status").out
     assert "Traceback" not in service.log.read_text()
