@@ -122,6 +122,13 @@ def test_the_bundle_shows_what_is_no_secret(tmp_path: Path) -> None:
     ) == shown
 
 
+def test_a_pipe_with_the_key_holds_up_no_bundle(tmp_path: Path) -> None:
+    """A named pipe that nobody writes to any more is no reason to wait."""
+    os.mkfifo(tmp_path / "key")
+    (tmp_path / "config.toml").write_text(GOOD)
+    assert set() == redacting.secrets(redacting.tables_of(tmp_path / "config.toml"), tmp_path / "config.toml", {})
+
+
 def test_a_bundle_that_cannot_be_written_leaves_no_half(tmp_path: Path) -> None:
     """An existing file is left alone, however it came there."""
     target = tmp_path / "bundle.zip"

@@ -80,8 +80,10 @@ def secrets(tables: Mapping[str, Any] | None, path: Path | None, env: Mapping[st
             continue
         file = folder / os.path.expanduser(stated)
         with suppress(OSError, ValueError):
-            with file.open("rb") as stream:
-                found.add(stream.read(_LARGEST_SECRET).decode("utf-8", "replace").removeprefix("\ufeff").strip())
+            # A pipe that was read before has nothing more to say, and nobody who opens its other end.
+            with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
+                held = stream.read(_LARGEST_SECRET) or b""
+            found.add(held.decode("utf-8", "replace").removeprefix("\ufeff").strip())
             continue
         found.add(stated)
     return {text for text in found if text}
