@@ -8,7 +8,9 @@ import re
 from syncd.apply import SourceState
 from syncd.errors import EXIT_BUSY, AccountRefused, ConfigError, OutcomeUnknown, RemoteMissing, SourceError, Unavailable
 from syncd.fastgpt.client import Client
+from syncd.fastgpt.endpoints import DATASET
 from syncd.fastgpt.models import Dataset
+from syncd.fastgpt.reading import Misshapen
 from syncd.ledger import Ledger, remote
 
 _LOOK_AFTER = (5.0, 10.0, 15.1)  # seconds; what may have been made is looked for so often before it is made again
@@ -48,6 +50,7 @@ async def bind(client: Client, ledger: Ledger, state: SourceState, *, make: bool
         if found is None and not make:
             return ""
         dataset_id = found or await _make(client, source.dataset, may=state.shard is None or state.shard.index == 0)
+        await _is_it(client, source.dataset, dataset_id)
     # What the ledger knows of another dataset is let go of; that may be every version of 100 000 documents.
     other = row is not None and row.dataset_id not in (None, dataset_id)
     await ledger.commit(
@@ -67,6 +70,25 @@ async def _bound(client: Client, source: str, reference: str, dataset_id: str) -
         ) from error
     _may_write(dataset)
     return dataset.id
+
+
+async def _is_it(client: Client, name: str, dataset_id: str) -> None:
+    """Look at what is about to be remembered for good: an answer with another's id would be believed for ever.
+
+    Raises:
+        Misshapen: the server has just named this id, and does not know it, or as something else.
+    """
+    try:
+        found = (await client.dataset(dataset_id)).name
+    except RemoteMissing:
+        found = ""
+    if found != name:
+        error = Misshapen(
+            f'The server gave {dataset_id} as the id of the dataset "{name}", and that is not so.',
+            hint="Run it again; if it stays so, look at what stands between syncd and FastGPT.",
+        )
+        error.endpoint = DATASET.name
+        raise error
 
 
 async def _by_name(client: Client, name: str) -> str | None:

@@ -11,7 +11,7 @@ from typing import Any
 from syncd import due
 from syncd.audit import Auditor, Survey
 from syncd.datasets import bind
-from syncd.errors import SourceError, Stuck
+from syncd.errors import RemoteMissing, SourceError, Stuck
 from syncd.fastgpt.client import Client
 from syncd.fastgpt.limiter import Turns
 from syncd.ledger import Ledger, remote
@@ -110,7 +110,7 @@ class Preparer:
             except SourceError as error:
                 self.trouble(name, error)
                 again = True
-            except Stuck as error:
+            except (Stuck, RemoteMissing) as error:
                 self.trouble(name, not_answered(name, error))
                 again = True
             else:
@@ -160,13 +160,13 @@ class Preparer:
         return survey.changed or bool(survey.rivals)
 
 
-def not_answered(source: str, error: Stuck) -> SourceError:
+def not_answered(source: str, error: Stuck | RemoteMissing) -> SourceError:
     """The server is well, but does not answer what must be known before a source is served."""
     stuck = SourceError(
         f'source "{source}": the server does not answer what has to be known first: {error.message}',
         hint=error.hint or "see FastGPT's log, and that of the proxy in front of it; it is tried again",
     )
-    stuck.exit_code = error.exit_code
+    stuck.exit_code = error.exit_code if isinstance(error, Stuck) else stuck.exit_code
     return stuck
 
 
