@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from syncd import __version__, points
+from syncd import __version__, ending, points
 from syncd.answering import Answering
 from syncd.assembly import Assembly
 from syncd.backend import Backend
@@ -24,7 +24,7 @@ from syncd.config import Config, Http
 from syncd.config.kept import keep
 from syncd.disk import PER_SOURCE
 from syncd.engine import Engine
-from syncd.errors import BusyError, ConfigError, LedgerWaits, SyncdError
+from syncd.errors import EXIT_OK, BusyError, ConfigError, LedgerWaits, SyncdError
 from syncd.headline import headline
 from syncd.hearing import Hearing
 from syncd.heart import Heart
@@ -490,7 +490,11 @@ async def serve(daemon: Daemon) -> None:
     from syncd.service import signals
 
     loop = asyncio.get_running_loop()
-    async with signals(daemon.stop):
+
+    def begin_to_end() -> None:
+        ending.within(daemon.config.service.drain + ending.GRACE, EXIT_OK, why="the time for draining is over")
+
+    async with signals(daemon.stop, first=begin_to_end):
         loop.add_signal_handler(signal.SIGHUP, daemon.hang_up)
         try:
             await daemon.run()

@@ -14,6 +14,7 @@ EVENTS: Mapping[str, str] = {
     "service.stopping": "what the end waits for, said again every 5 seconds",
     "service.cut": "the time for draining was over; what was under way is taken up at the next start",
     "service.stopped": "it ended as asked",
+    "service.abandoned": "it ended as asked, although something hangs: where, and which threads",
     "service.failed": "it ended by an error, with the exit code",
     "service.stuck": "parts that make no progress; systemd's watchdog is not fed while it lasts",
     "config.reloaded": "a new configuration was accepted",

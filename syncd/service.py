@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
-from syncd import __version__, logs, points
+from syncd import __version__, ending, logs, points
 from syncd.config import Config, apikey
 from syncd.config.kept import keep
 from syncd.engine import Engine
@@ -70,9 +70,16 @@ async def engine(config: Config, progress: Progress | None = None) -> AsyncItera
 
 @asynccontextmanager
 async def signals(
-    stop: Callable[[], None], numbers: tuple[int, ...] = (signal.SIGTERM, signal.SIGINT)
+    stop: Callable[[], None],
+    numbers: tuple[int, ...] = (signal.SIGTERM, signal.SIGINT),
+    first: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[Callable[[], int | None]]:
     """While inside, SIGTERM and SIGINT ask to stop at the next safe point; a second one stops at once.
+
+    Args:
+        stop: called in the event loop, when it comes round.
+        numbers: the signals.
+        first: called at once, between two instructions of whatever runs.
 
     Yields a function that tells the signal's number, or ``None``.
     """
@@ -81,13 +88,11 @@ async def signals(
 
     def handle(number: int) -> None:
         caught.append(number)
-        if len(caught) > 1:
-            signal.signal(number, signal.SIG_DFL)
-            signal.raise_signal(number)
         stop()
 
     for number in numbers:
         loop.add_signal_handler(number, handle, number)
+    ending.hear(numbers, first)
     try:
         yield lambda: caught[0] if caught else None
     finally:

@@ -52,12 +52,13 @@ def _load(given: Globals, path: Path | None, secrets: set[str]) -> Config:
 
 
 async def _run(given: Globals, config: Config, secrets: set[str]) -> None:
-    from syncd import daemon, logs
-    from syncd.errors import SyncdError
+    from syncd import daemon, ending, logs
+    from syncd.errors import EXIT_BUG, EXIT_OK, SyncdError
     from syncd.heart import Heart
     from syncd.ledger import Ledger
     from syncd.systemd import Notifier
 
+    code = EXIT_OK
     try:
         ledger = Ledger(config.ledger.path)
         try:
@@ -66,13 +67,18 @@ async def _run(given: Globals, config: Config, secrets: set[str]) -> None:
         finally:
             ledger.close()
     except SyncdError as error:
+        code = error.exit_code
         logs.get_logger(__name__).error(
             "service.failed", error=error.message, hint=error.hint, exit_code=error.exit_code
         )
         raise
     except Exception:
+        code = EXIT_BUG
         logs.get_logger(__name__).exception("bug")
         raise
+    finally:
+        # Python would wait for every thread, also for one that reads from a dead mount.
+        ending.within(ending.AFTERWARDS, code, why="everything is done")
 
 
 @click.command("pause", cls=Command, help=TABLE["pause"].help)
