@@ -162,6 +162,22 @@ def look(place: FileAt, *, follow: bool = True) -> os.stat_result:
         return _look(place.root, target, follow)
 
 
+def open_directory(root: str, rel: str) -> int:
+    """Open a directory below the root, or with "" the root, to list it; no name on the way below may be a link.
+
+    Raises:
+        OSError: there is no such directory, or it may not be read.
+    """
+    if not rel:
+        return os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    *directories, name = _names(rel)
+    at = _directory(root, directories)
+    try:
+        return os.open(name, DIRECTORY, dir_fd=at)
+    finally:
+        os.close(at)
+
+
 def upto(fd: int, length: int) -> bytes:
     """Return the next bytes of an open file, ``length`` of them if it has so many."""
     found = bytearray()

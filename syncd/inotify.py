@@ -27,6 +27,7 @@ from typing import Any
 
 from watchdog.utils import UnsupportedLibcError
 
+from syncd import door
 from syncd.logs import get_logger
 
 try:
@@ -286,14 +287,21 @@ class Tree:
             if watched is None or not (watched or again):
                 continue
             try:
-                with os.scandir(full) as entries:
+                # Not by its path: where a link takes its place meanwhile, all of another tree would be watched.
+                listed = door.open_directory(self.root, folder)
+            except OSError:
+                continue  # gone again, or not to be read: the scan says so
+            try:
+                with os.scandir(listed) as entries:
                     pending += [
                         f"{folder}/{entry.name}" if folder else entry.name
                         for entry in entries
                         if entry.is_dir(follow_symlinks=False) and self.keep(entry.name)
                     ]
             except OSError:
-                continue  # gone again, or not to be read: the scan says so
+                continue
+            finally:
+                os.close(listed)
         return new
 
     def _watch(self, folder: str, full: str) -> bool | None:

@@ -8,12 +8,14 @@ import random
 import shutil
 import threading
 from pathlib import Path
+from typing import Any
 
 import exercised
 import pytest
 from ears import PATIENCE, Counting, Ear, Watch, folders, inodes, is_covered, kernel_inodes, watching
 from watchdog.observers.inotify_c import InotifyConstants
 
+from syncd import inotify
 from syncd.inotify import Names
 
 
@@ -68,6 +70,26 @@ def test_names_that_never_are_documents_make_no_noise(root: Path) -> None:
         for name in (".hidden.md", ".~lock.a.odt#", "~$report.docx", ".syncdignore"):
             write(root / name)
         assert {".syncdignore"} == watch.told()
+
+
+def test_a_folder_that_becomes_a_link_leads_no_watch_outside(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is swapped right after its own watch was set, as somebody may who can write there."""
+    for name in ("x/y", "z"):
+        (root.parent / "outside" / name).mkdir(parents=True)
+    (root / "in").mkdir()
+    real = inotify._add
+
+    def add(descriptor: Any, path: str, *arguments: Any) -> int:
+        watch = real(descriptor, path, *arguments)
+        if path == str(root / "in"):
+            (root / "in").rename(root.parent / "aside")
+            (root / "in").symlink_to(root.parent / "outside")
+        return watch
+
+    monkeypatch.setattr(inotify, "_add", add)
+    with watching(root):
+        outside = {path.stat().st_ino for path in (root.parent / "outside").rglob("*")}
+        assert set() == outside & set(kernel_inodes())
 
 
 def test_excluded_folders_are_not_watched(root: Path) -> None:
