@@ -73,14 +73,20 @@ ALLOWED: dict[str, dict[str, str]] = {
 }
 
 
-def calls(tree: ast.Module) -> set[str]:
-    """Every name by which the module opens something, as written after its imports are followed."""
+def imports(tree: ast.Module) -> dict[str, str]:
+    """What each imported name stands for."""
     known: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             known |= {alias.asname or alias.name.split(".")[0]: alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             known |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+    return known
+
+
+def calls(tree: ast.Module) -> set[str]:
+    """Every name by which the module opens something, as written after its imports are followed."""
+    known = imports(tree)
     found = set()
     for node in ast.walk(tree):
         if isinstance(node, (ast.Name, ast.Attribute)) and isinstance(node.ctx, ast.Load):
@@ -123,6 +129,47 @@ def test_only_those_with_a_reason_open_files() -> None:
     old = {module: names - actual.get(module, set()) for module, names in listed.items()}
     assert {} == {module: names for module, names in new.items() if names}, "read files of a source through syncd.door"
     assert {} == {module: names for module, names in old.items() if names}, "nobody needs these reasons any more"
+
+
+BLOCKING = (
+    *("syncd.door.", "syncd.convert.prepare", "syncd.convert.extract_text", "syncd.convert.foresee"),
+    *("syncd.snapshot.complete", "syncd.snapshot.restat", "syncd.scan.", "syncd.presence.", "syncd.ignorefile."),
+    *("syncd.stream.survey", "syncd.outdated.choose", "syncd.outdated.of_source", "syncd.foreseeing."),
+)
+"""What reads files of a source, or looks at them, and so waits for a disk that hangs."""
+
+
+def blocking(tree: ast.Module) -> set[str]:
+    """What is called on the event loop of what reads files: in a coroutine, and not in a function inside it."""
+    known = imports(tree)
+    found: set[str] = set()
+    pending: list[ast.AST] = [node for node in ast.walk(tree) if isinstance(node, ast.AsyncFunctionDef)]
+    while pending:
+        for node in ast.iter_child_nodes(pending.pop()):
+            if isinstance(node, (ast.FunctionDef, ast.Lambda)):
+                continue
+            if isinstance(node, ast.Call) and dotted(node.func, known).startswith(BLOCKING):
+                found.add(dotted(node.func, known))
+            pending.append(node)
+    return found - {"syncd.door.FileAt"}
+
+
+def test_no_coroutine_waits_for_the_disk_of_a_source() -> None:
+    """Whatever reads files of a source is handed to a thread; only its name stands in a coroutine."""
+    trees = {str(path): ast.parse(path.read_text(encoding="utf-8")) for path in PRODUCT.rglob("*.py")}
+    assert {} == {name: found for name, tree in trees.items() if (found := blocking(tree))}
+
+
+def test_the_reading_of_coroutines_sees() -> None:
+    """A call in a coroutine is found, one in a function inside it or a name that is handed on is not."""
+    begin = "from syncd import door\nfrom syncd.scan import scan as look\n"
+    for body, found in [
+        ("door.read(at, 1)", {"syncd.door.read"}),
+        ("x = [look(a) for a in b]", {"syncd.scan.scan"}),
+        ("await run(door.read, at, 1)", set()),
+        ("f = lambda: door.read(at, 1)", set()),
+    ]:
+        assert found == blocking(ast.parse(f"{begin}async def go():\n    {body}\n")), body
 
 
 @pytest.mark.parametrize(
