@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from syncd.collector import between_passes
 from syncd.disk import stats
 from syncd.engine import Engine, Outcome
 from syncd.errors import LedgerError, LedgerWaits, ServerError, SyncdError
@@ -214,11 +215,13 @@ class Runner:
         try:
             if self.paused_since is not None:
                 self._flips = self.spawn(self._finish_flips())
-            while not self._stopped:
-                now = asyncio.get_running_loop().time()
-                self._begin(now)
-                await self._next(now, mailbox)
-                self._reap()
+            with between_passes() as collector:
+                while not self._stopped:
+                    now = asyncio.get_running_loop().time()
+                    self._begin(now)
+                    await self._next(now, mailbox)
+                    if self._reap():
+                        collector.tell(at_work=bool(self._active))
             while pending := self._pending():
                 await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
                 self._reap()
@@ -268,10 +271,13 @@ class Runner:
         if mailbox.done():
             mailbox.result()  # it ends by an exception alone
 
-    def _reap(self) -> None:
-        for task in [task for task in self._active if task.done()]:
+    def _reap(self) -> bool:
+        """Let go of the passes that ended; whether there were any."""
+        done = [task for task in self._active if task.done()]
+        for task in done:
             del self._active[task]
             task.result()
+        return bool(done)
 
     # ------------------------------------------------------------ one pass
 
