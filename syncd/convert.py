@@ -144,7 +144,7 @@ def prepare(
                              "Open and save it anew as .xlsx without a password, or exclude it.")  # fmt: skip
         body = _packed(raw, place, path, sha256, size) if fmt is Format.PPTX else None
         body = body or Body(raw, place, path, sha256, size)
-        task = Task(fmt, disk=place) if raw is None else Task(fmt, raw)
+        task = Task(fmt, disk=place, sha256=sha256) if raw is None else Task(fmt, raw)
         return Outgoing(name, _TYPES[fmt], body.size, sha256, None, "", "", body, task=task)
     try:
         if raw is None:
@@ -260,7 +260,7 @@ def extract_text(
         max_size: in bytes; larger files are not read.
 
     Raises:
-        ChangedWhileReading: the file has other content.
+        ChangedWhileReading: the file has other content; of one that a reader is to be asked for, the reader says so.
         OSError: the file is gone or may not be read.
     """
     fmt = format_of(path)
@@ -272,9 +272,7 @@ def extract_text(
         if raw is not None and sha256 not in (None, hashlib.sha256(raw).hexdigest()):
             raise stream.changed(path)
         if fmt not in TEXT_FORMATS:
-            if raw is None and sha256 not in (None, _hash(place, size)):
-                raise stream.changed(path)
-            return Extract(task=Task(fmt, disk=place) if raw is None else Task(fmt, raw))
+            return Extract(task=Task(fmt, disk=place, sha256=sha256 or "") if raw is None else Task(fmt, raw))
         if raw is None:
             seen = stream.survey(place, size, encodings, html=fmt is Format.HTML, head=b"")
             if sha256 not in (None, seen.sha256):
@@ -305,13 +303,6 @@ def _settings_id(training: Training, encodings: tuple[str, ...], suffix: str) ->
     if fmt in TEXT_FORMATS:
         parts += [encodings, CONVERTER_VERSION]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
-
-
-def _hash(place: FileAt, size: int) -> str:
-    digest = hashlib.sha256()
-    for block in door.blocks(place, size):
-        digest.update(block)
-    return digest.hexdigest()
 
 
 def _read(place: FileAt, max_size: int | None, limit: int) -> tuple[bytes | None, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import signal
 import socket
@@ -245,6 +246,18 @@ def test_what_somebody_else_cannot_read_is_handed_over(tmp_path: Path, children:
     assert found.text is None or found.text.startswith("All work")
     with pytest.raises(FileNotFoundError):
         asyncio.run(asking.read(Readers(children), Task(Format.DOCX, disk=FileAt.of(tmp_path / "gone"))))
+
+
+def test_a_large_file_is_read_only_if_it_is_the_one_that_was_planned(tmp_path: Path, children: Children) -> None:
+    """Its hash is taken from the very file that is read; another one in its place is the disk's trouble."""
+    file = tmp_path / "a.docx"
+    raw = hostile.many_paragraphs()
+    file.write_bytes(raw)
+    at, readers = FileAt.of(file), Readers(children)
+    found = asyncio.run(asking.read(readers, Task(Format.DOCX, disk=at, sha256=hashlib.sha256(raw).hexdigest())))
+    assert (found.text or "").startswith("All work") or "takes too" in found.weak
+    with pytest.raises(OSError, match="it has changed meanwhile"):
+        asyncio.run(asking.read(Readers(children), Task(Format.DOCX, disk=at, sha256="0" * 64)))
 
 
 def test_what_is_quick_does_not_wait_for_what_takes_long(children: Children) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 from collections.abc import Awaitable, Callable, Sequence
@@ -54,18 +55,22 @@ class Task:
         fmt: decides by which parser.
         content: the bytes of the file; of HTML and CSV its text in UTF-8. Empty when ``disk`` names it.
         disk: a file that is too large to be held.
+        sha256: of what that file must hold; "" for whatever is there.
     """
 
     fmt: Format
     content: bytes = b""
     disk: FileAt | None = None
+    sha256: str = ""
 
     def question(self) -> Message:
         """What a reader is asked; raises ``OSError``."""
         head: dict[str, Any] = {"job": "office", "format": self.fmt.value, "limit": LIMIT}
         if self.fmt in (Format.HTML, Format.CSV):
             head |= {"job": "shown", "seconds": _LONG_ENOUGH}
-        return Message(head, (self.content,)) if self.disk is None else Message(head, (), door.open_file(self.disk))
+        if self.disk is None:
+            return Message(head, (self.content,))
+        return Message({**head, "sha256": self.sha256}, (), door.open_file(self.disk))
 
 
 Lane = Literal["any", "quick", "patient"]
@@ -167,9 +172,12 @@ def _asked(ask: Callable[[Message], Message], make: Callable[[], Message]) -> Me
 
 
 async def read(reader: Reader, task: Task) -> Read:
-    """Return the text of a document; raises ``OSError`` when its file cannot be opened."""
+    """Return the text of a document; raises ``OSError`` when its file cannot be opened, or is another one by now."""
     large = task.disk is not None or len(task.content) > SMALL
-    return _read(await reader.ask(task.question, lane="patient" if large else "any"))
+    answer = await reader.ask(task.question, lane="patient" if large else "any")
+    if answer.head.get("changed"):
+        raise OSError(errno.ESTALE, "it has changed meanwhile")
+    return _read(answer)
 
 
 def text_of(task: Task) -> Read:

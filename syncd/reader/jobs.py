@@ -40,9 +40,22 @@ def _office(message: Message) -> Message:
     from syncd.extract import office_text
 
     source: IO[bytes]
+    if message.file is not None and message.head["sha256"] not in ("", _hash(message.file)):
+        return Message({"changed": True})
     with io.BytesIO(message.take()) if message.file is None else os.fdopen(os.dup(message.file), "rb") as source:
         read = office_text(source, Format(message.head["format"]), message.head["limit"])
     return _reading(read.text, read.weak, read.remark)
+
+
+def _hash(file: int) -> str:
+    """The hash of a file from its beginning; it stands there again afterwards."""
+    digest = hashlib.sha256()
+    left = os.fstat(file).st_size
+    while left > 0 and (block := os.read(file, min(left, 2**18))):
+        digest.update(block)
+        left -= len(block)
+    os.lseek(file, 0, os.SEEK_SET)
+    return digest.hexdigest()
 
 
 def _reading(text: str | None, weak: str, remark: str = "") -> Message:
