@@ -10,7 +10,9 @@ from syncd import due
 from syncd.convert import ChangedWhileReading, Outgoing
 from syncd.errors import OutcomeUnknown, Permanent, RemoteMissing, ServerError, Transient
 from syncd.fastgpt.endpoints import UPLOAD
+from syncd.fastgpt.envelope import DatasetMissing
 from syncd.fastgpt.models import Collection
+from syncd.fastgpt.reading import Misshapen
 from syncd.ledger import entries, moves, remote
 from syncd.models import (
     CollectionId,
@@ -100,13 +102,30 @@ class Uploading:
             reason = error.message
             await tools.ledger.commit("upload_refused", lambda db: moves.never_sent(db, revision, tools.now(), reason))
             raise
+        if entries.by_collection(tools.ledger.conn, collection_id) is not None:
+            await self._unknown(revision)
+            raise self._nobodys(revision, f"gave {collection_id} for it, which is another document's")
         tools.training.sent(collection_id, outgoing.size)
         if body.whole is not None:
             tools.progress.sent(outgoing.size)
         await tools.ledger.commit("uploaded", lambda db: moves.identified(db, revision, collection_id, tools.now()))
         tools.taken_at[0] = asyncio.get_running_loop().time()
         tools.progress.count("uploaded", key)
-        await tools.hide(revision, collection_id)
+        try:
+            await tools.hide(revision, collection_id)
+        except DatasetMissing:
+            raise
+        except RemoteMissing as error:
+            await tools.ledger.commit("upload_unknown", lambda db: moves.unidentified(db, revision, tools.now()))
+            raise self._nobodys(revision, f"gave {collection_id} for it, and does not know that") from error
+
+    def _nobodys(self, revision: Revision, what: str) -> OutcomeUnknown:
+        """The answer to an upload names an id that cannot be its own: it is looked for like one without an answer."""
+        said = f"The file was sent, but the server {what}."
+        unknown = OutcomeUnknown(said, hint="It is looked for by its marker.", cause=Misshapen(said))
+        unknown.endpoint = UPLOAD.name
+        self.tools.doubts[revision.id] = unknown
+        return unknown
 
     async def _unknown(self, revision: Revision) -> None:
         await self.tools.ledger.commit(

@@ -42,10 +42,9 @@ ROUTES = {
 }
 FIRST = {"datasets": "core/dataset/list", "create_dataset": "core/dataset/create", "list": ROUTES["list"]}
 # Lies that only time, or a person, can tell from the truth: an id of another folder stands for the folder until it is
-# gone, and an upload whose id is nobody's counts once against its document, as one whose collection has vanished does.
+# gone.
 NOT = {
     "list": frozenset({"ids swapped", "an id of nobody"}),
-    "upload": frozenset({"ids swapped", "an id of nobody"}),
     "create_folder": frozenset({"ids swapped", "an id of nobody"}),
 }
 GOOD, PARTIAL, UNPROVEN, DOWN, LATER, STRANGE, REFUSED = 0, 3, 4, 69, 75, 76, 77

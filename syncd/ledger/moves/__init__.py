@@ -48,6 +48,7 @@ from syncd.ledger.moves.sending import (
     published,
     rebind,
     send_again,
+    unidentified,
 )
 
 __all__ = [
@@ -89,6 +90,7 @@ __all__ = [
     "stays_visible",
     "supersede",
     "unfound",
+    "unidentified",
     "vanished",
     "verify",
     "wake_sharers",

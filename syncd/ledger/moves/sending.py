@@ -93,6 +93,18 @@ def identified(conn: sqlite3.Connection, revision: Revision, collection_id: Coll
     event(conn, revision.document_id, now, "uploaded", revision.id, collection_id)
 
 
+def unidentified(conn: sqlite3.Connection, revision: Revision, now: float) -> None:
+    """Outcome: the upload is not that collection, which nobody knows; it may be another one, and is looked for."""
+    exactly_one(
+        conn.execute(
+            "update revisions set state = 'uploading', collection_id = null, visible = 0, sent_at = ?, absences = 0"
+            " where id = ? and state = 'indexing'",
+            (now, revision.id),
+        ),
+        "unidentified",
+    )
+
+
 def published(conn: sqlite3.Connection, revision: Revision, collection_id: CollectionId, now: float) -> None:
     """Outcome: the upload is this collection, and a later run of this ledger has shown it already (rule 24)."""
     exactly_one(
