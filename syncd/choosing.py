@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from syncd import telling
 from syncd.evidence import Evidence
-from syncd.misread import damage, undecided
+from syncd.misread import damage, doubtful, undecided
 from syncd.readings import Reading, score
 from syncd.undecodable import Choice, binary
 
@@ -33,7 +33,8 @@ def settle(evidence: Evidence, said: Sequence[str], free: tuple[str, ...] | None
     by_form = _by_form(evidence)
     if by_form is not None:
         return by_form
-    if not evidence.bad_bytes and not _doubtful_utf8(evidence):
+    unlikely = _doubtful_utf8(evidence) if not evidence.bad_bytes else None
+    if not evidence.bad_bytes and (unlikely is None or list(said) == ["utf-8"]):
         return Choice("utf-8")
     if evidence.bad_bytes and _damaged_utf8(evidence):
         raise damage(evidence)
@@ -47,6 +48,8 @@ def settle(evidence: Evidence, said: Sequence[str], free: tuple[str, ...] | None
         reading = next((r for r in rated if name in r.names), None)
         if reading is not None and _acceptable(name, reading, clear, rated):
             return Choice(name, reading.language if reading is clear else "")
+    if unlikely is not None:  # both readings have something for them: only somebody's word decides
+        raise doubtful(unlikely, rated)
     if free is not None:
         clear = clear or _usual_chinese(rated)
         if clear is not None:
@@ -137,19 +140,19 @@ def _wide(evidence: Evidence) -> str | None:
     return rated[0][1]
 
 
-def _doubtful_utf8(evidence: Evidence) -> bool:
-    """Say whether a few characters of well-formed UTF-8 are nonsense, while another reading is language."""
+def _doubtful_utf8(evidence: Evidence) -> str | None:
+    """Return a few characters of well-formed UTF-8 if they are nonsense, while another reading is language."""
     if evidence.sound_lines or evidence.sound >= 8 or not evidence.sample:
-        return False
+        return None
     sample = b"\n".join(evidence.sample)
     text = telling.read(sample, "utf-8")
     if text is None or max(text) > "\u07ff":
-        return False
+        return None
     here = score(text)[0]
     if here > -1.0:
-        return False
+        return None
     rated = telling.readings(sample)
-    return bool(rated) and rated[0].score >= max(0.5, here + 4.0)
+    return text if rated and rated[0].score >= max(0.5, here + 4.0) else None
 
 
 def _damaged_utf8(evidence: Evidence) -> bool:

@@ -92,6 +92,15 @@ def undecided(
     return Undecodable(f"{message}, and reads as language in no encoding that is known here.", SAVE)
 
 
+def doubtful(text: str, rated: Sequence[Reading]) -> Undecodable:
+    """Return the error for a few characters of well-formed UTF-8 that make no sense, while another reading does."""
+    several = telling.possible(rated) or rated[:1]
+    listed = "; ".join(f"{' = '.join(reading.names[:3])} “{shown(reading)}”" for reading in several)
+    return Undecodable(
+        f"The text is too short to tell which it is: utf-8 “{telling.sample_line(text)}”; {listed}.", SAVE
+    )
+
+
 def shown(reading: Reading) -> str:
     """Return the part of a reading that is shown to a person."""
     return telling.sample_line(reading.text)

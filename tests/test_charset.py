@@ -350,3 +350,12 @@ def test_nothing_but_the_documented_errors_when_large(tmp_path: Path, raw: bytes
         stream.survey(str(tmp_path / "a"), len(raw), encodings, html=True, head=b"")
     except Undecodable as error:
         assert error.hint
+
+
+def test_a_few_bytes_that_may_be_either_are_decided_by_somebodys_word() -> None:
+    """Two characters that are well-formed UTF-8 and good Chinese in gb18030: both are shown, and a name decides."""
+    raw = "录没".encode("gb18030")
+    with pytest.raises(Undecodable, match=r"too short to tell which it is: utf-8 “¼û”; gb18030 “录没”"):
+        decode(raw, DEFAULT)
+    assert ("录没", "gb18030", 0) == decode(raw, ("gb18030",))
+    assert ("¼û", "utf-8", 0) == decode(raw, ("utf-8",))

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from reading import extract_text, prepare, whole_text
 
@@ -466,6 +466,7 @@ def test_settings_id() -> None:
 
 
 @given(st.text(min_size=1, max_size=400).filter(lambda text: "\0" not in text))
+@example("¼û")  # also two Chinese characters in gb18030
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_any_utf8_text_arrives_unchanged(send: Send, text: str) -> None:
     """What is sent decodes to exactly the text of the file, or the file is refused with a reason."""
