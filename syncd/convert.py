@@ -4,7 +4,7 @@ Text formats go out as UTF-8 with a byte order mark, whatever they were, and tex
 it (``sending`` says why). Nothing else is changed: line ends, front matter and inner U+FEFF stay.
 Other formats travel byte for byte.
 
-Files of up to 8 MiB (texts 2 MiB) are read once and sent from memory; larger ones are streamed, and never stand in
+Files of up to 4 MiB (texts 2 MiB) are read once and sent from memory; larger ones are streamed, and never stand in
 memory as a whole. Nothing is parsed here that could cost more than it is worth: that is left to a reader (``reader``).
 """
 
@@ -49,13 +49,13 @@ CONVERTER_VERSION = 1
 A better way of sending does not need that; it is recorded beside the hash (``sending.WAY``).
 """
 
-IN_MEMORY = 8 * 2**20
+IN_MEMORY = 4 * 2**20
 """Largest file of a binary format, in bytes, that is read into memory as a whole."""
 
 TEXT_IN_MEMORY = 2 * 2**20
 """The same of a text; in memory a character takes up to four bytes."""
 
-COMPARED = 16 * 2**20
+COMPARED = 12 * 2**20
 """Largest text file, in bytes, whose text is compared with the server's; it is read anew for that, one at a time."""
 
 AT_ONCE = 64 * 1024

@@ -237,6 +237,20 @@ def test_modules_in_the_working_directory_are_not_taken_for_libraries(
     assert [b"hello"] == list(child.ask(PAGE).pieces)
 
 
+def test_the_program_is_found_where_it_was_loaded_from(tmp_path: Path) -> None:
+    """Whoever starts it may have put it on the path in any way; a reader is of the same program."""
+    script = (
+        f"import sys; sys.path[1:1] = {[p for p in sys.path if p]!r}\n"
+        "from syncd.reader.pool import Child, Limits\nfrom syncd.reader.wire import Message\n"
+        "child = Child(Limits(5.0, 2**26))\n"
+        "print(bytes(child.ask(Message({'job': 'shown', 'format': 'html'}, (b'<p>hello</p>',))).pieces[0]))\n"
+        "child.close()\n"
+    )
+    command = [sys.executable, "-I", "-S", "-c", script]
+    done = subprocess.run(command, cwd=tmp_path, env={}, capture_output=True, text=True, timeout=60)
+    assert ("b'hello'\n", 0) == (done.stdout, done.returncode), done.stderr
+
+
 def test_what_somebody_else_cannot_read_is_handed_over(tmp_path: Path, children: Children) -> None:
     """A large file is read by its descriptor; one that is not there any more is the disk's trouble."""
     file = tmp_path / "a.docx"
@@ -366,26 +380,29 @@ def test_what_is_refused_leaves_the_reader_alive(children: Children, name: str) 
 
 
 UNCONFINED = """
-import resource, sys
-def forbidden(*_): raise PermissionError(1, "Operation not permitted")
+import resource
+def forbidden(*_): raise ValueError("not allowed to raise maximum limit")
 resource.setrlimit = forbidden
 from syncd.reader import child
-child.main(20.0, int(sys.argv[1]))
+child.main(20.0, 2**30)
 """
 
 
+class Unconfined(Child):
+    """A child that cannot set itself any limit."""
+
+    def command(self) -> list[str]:
+        """See ``Child``."""
+        return [sys.executable, "-c", UNCONFINED]
+
+
 def test_memory_is_bounded_where_no_limit_can_be_set() -> None:
-    """A filter of system calls may forbid limits; then the child looks after itself, and reads as ever."""
-    ours, theirs = socket.socketpair()
-    command = [sys.executable, "-c", UNCONFINED, str(48 * hostile.MIB)]
-    with subprocess.Popen(command, stdin=theirs.fileno()) as process, ours:
-        theirs.close()
-        send(ours, PAGE)
-        answer = receive(ours, 100)
-        assert answer is not None
-        assert [b"hello"] == list(answer.pieces)
-        send(ours, Message({"job": "office", "format": "pdf", "limit": 1000}, (hostile.ascii85(),)))
-        with pytest.raises((Broken, OSError)):
-            if receive(ours, 100) is None:
-                raise Broken
-        assert 3 == process.wait(30)
+    """A filter of system calls may forbid limits; then whoever asks ends what takes too much, and all else is read."""
+    child = Unconfined(Limits(20.0, 32 * hostile.MIB))
+    try:
+        assert [b"hello"] == list(child.ask(PAGE).pieces)
+        question = Message({"job": "office", "format": "pdf", "limit": 1000}, (hostile.ascii85(),))
+        assert "memory" == child.ask(question).head["trouble"]
+        assert [b"hello"] == list(child.ask(PAGE).pieces)
+    finally:
+        child.close()

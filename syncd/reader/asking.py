@@ -26,7 +26,7 @@ log = get_logger(__name__)
 Asked = tuple[list[Question], list[str]]
 """Golden questions, and what is wrong with others."""
 
-LIMIT = 8 * 2**20
+LIMIT = 4 * 2**20
 """Bytes of a document's text that are read at most."""
 
 _LONG_ENOUGH = 5.0  # seconds for a page or a table of a few megabytes; readers of office formats may take longer

@@ -7,7 +7,10 @@ service may take.
 
 from __future__ import annotations
 
+import importlib.util
+import mmap
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -21,16 +24,39 @@ from syncd.reader.wire import Broken, GivenUp, Message, receive, send
 IDLE = 15.0
 """Seconds without work after which a child is ended."""
 
-ANSWER = 32 * 2**20
+ANSWER = 16 * 2**20
 """Most bytes of one answer."""
 
 SMALL = 2 * 2**20
 """Most bytes of a question that the quick child is asked."""
 
-_KEPT = ("PATH", "PYTHONHOME", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "LD_LIBRARY_PATH", "COVERAGE_PROCESS_START")
+_KEPT = ("PATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "LD_LIBRARY_PATH", "COVERAGE_PROCESS_START")
+_NEEDED = ("syncd", "pypdf", "yaml")
 _OUTSIDE = (0, -signal.SIGKILL, -signal.SIGTERM)  # how a child ends that somebody else ended, or that had said it would
 _NO_ROOM = 3  # as ``child`` says it
+_LOOK = 0.1  # seconds between two looks at the memory of a child that works: no limit may be set everywhere
+_LIBRARIES = 24 * 2**20  # bytes of memory that are no data
 _WALL = 4.0  # times the seconds of processor time that a child may take by the clock: others are at work, too
+
+
+def _environment() -> dict[str, str]:
+    """What a child needs to know: where Python is, and where this very program and its libraries come from.
+
+    Not the path that modules are looked for on: the working directory may stand on it.
+    """
+    found = (importlib.util.find_spec(name) for name in _NEEDED)
+    places = [os.path.dirname(os.path.dirname(spec.origin)) for spec in found if spec is not None and spec.origin]
+    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    return {"LC_ALL": "C.UTF-8", "PYTHONPATH": os.pathsep.join(dict.fromkeys(places)), **kept}
+
+
+def _resident(pid: int | None) -> int:
+    """Bytes of memory of a process; 0 where that is not to be known."""
+    try:
+        with open(f"/proc/{pid}/statm", "rb") as file:
+            return int(file.read().split()[1]) * mmap.PAGESIZE
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +68,7 @@ class Limits:
 
 
 QUICK = Limits(2.0, 48 * 2**20)
-PATIENT = Limits(20.0, 128 * 2**20)
+PATIENT = Limits(20.0, 112 * 2**20)
 
 
 class Child:
@@ -68,6 +94,11 @@ class Child:
         """The process, if there is one."""
         process = self._process
         return None if process is None else process.pid
+
+    def command(self) -> list[str]:
+        """What is run."""
+        limits = (str(self.limits.seconds), str(self.limits.memory))
+        return [sys.executable, "-P", "-s", "-m", "syncd.reader.child", *limits]
 
     def ask(self, question: Message) -> Message:
         """Return the answer, or a head with the ``trouble``: ``time``, ``memory``, ``death``, ``fault`` or ``start``.
@@ -99,6 +130,9 @@ class Child:
         try:
             channel.settimeout(self.limits.seconds * _WALL)
             send(channel, question)
+            if not self._answers(channel):
+                self._end(kill=True)
+                return self._trouble("memory")
             answer = receive(channel, ANSWER)
             if answer is None or answer.file is not None:
                 raise Broken("it ended")
@@ -118,6 +152,22 @@ class Child:
             self._end(kill=False)
         return answer
 
+    def _answers(self, channel: socket.socket) -> bool:
+        """Wait until it begins to answer, or ends; ``False``: it has more memory than the kernel should let it have.
+
+        Raises:
+            TimeoutError: its time by the clock is up.
+        """
+        until = monotonic() + self.limits.seconds * _WALL
+        poll = select.poll()
+        poll.register(channel, select.POLLIN)
+        while not poll.poll(_LOOK * 1000):
+            if monotonic() > until:
+                raise TimeoutError
+            if _resident(self.pid) > self.limits.memory + _LIBRARIES:
+                return False
+        return True
+
     def _trouble(self, kind: str, fault: str = "") -> Message:
         if self._closed:
             raise GivenUp("somebody asked to stop")
@@ -130,12 +180,9 @@ class Child:
         with theirs:
             try:
                 self._process = subprocess.Popen(  # noqa: S603 - this very program
-                    [
-                        sys.executable, "-P", "-s", "-m", "syncd.reader.child",
-                        str(self.limits.seconds), str(self.limits.memory),
-                    ],
+                    self.command(),
                     stdin=theirs.fileno(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                    env={"LC_ALL": "C.UTF-8", **{name: os.environ[name] for name in _KEPT if name in os.environ}},
+                    env=_environment(),
                     cwd="/", start_new_session=True,
                 )  # fmt: skip
             except BaseException:

@@ -199,6 +199,17 @@ def mirrors_an_edit() -> None:
     until(lambda: verified("手册 安装.md"))
 
 
+def reads_in_a_process_of_its_own() -> None:
+    """A page is read by a child, which the unit's filter of system calls lets limit itself."""
+    page = "<html><body><p>The orangery has one window and a stove.</p></body></html>"
+    (DOCS / "page.html").write_text(page)
+    row = until(lambda: verified("page.html"))
+    assert row["weak"] == "", row
+    pid = show("MainPID")
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        assert "unlimited" not in Path(f"/proc/{child}/limits").read_text().split("Max data size")[1].split("\n")[0]
+
+
 def keeps_its_state_to_itself() -> None:
     """The state directory belongs to the dynamic user alone, and so does everything in it."""
     status = STATE.stat()
@@ -554,6 +565,7 @@ CHECKS = (
     starts_and_notifies,
     is_locked_up,
     mirrors_an_edit,
+    reads_in_a_process_of_its_own,
     keeps_its_state_to_itself,
     root_looks_and_decides,
     others_are_told_that_they_may_not,
