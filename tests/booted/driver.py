@@ -204,7 +204,7 @@ def reads_in_a_process_of_its_own() -> None:
     page = "<html><body><p>The orangery has one window and a stove.</p></body></html>"
     (DOCS / "page.html").write_text(page)
     row = until(lambda: verified("page.html"))
-    assert row["weak"] == "", row
+    assert not row["weak"], row
     pid = show("MainPID")
     for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
         assert "unlimited" not in Path(f"/proc/{child}/limits").read_text().split("Max data size")[1].split("\n")[0]
