@@ -188,12 +188,18 @@ def _flat(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
 
 
 def _report_bug(error: BaseException, given: Globals) -> int:
-    """What nobody foresaw: short, and with the traceback only for who asks."""
+    """What nobody foresaw: short, and with the traceback only for who asks; a damaged ledger explains anything."""
     if given.verbosity:
         import traceback
 
         # Without the local variables of the frames: those are where secrets live.
         given.err("".join(traceback.format_exception(error)))
+    if given.ledger is not None:
+        from syncd.ledger import soundness
+
+        damage = soundness.blamed(given.ledger)
+        if damage is not None:
+            return _report(damage, given)
     found = SyncdError(
         f"this is a bug in syncd: {type(error).__name__}: {error}",
         hint="please report it with what `-v` prints; the ledger is safe, the same command may be run again",

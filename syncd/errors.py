@@ -113,6 +113,20 @@ class LedgerError(SyncdError):
     code = "ledger"
 
 
+class LedgerDamaged(LedgerError):
+    """The content of the ledger is not what syncd wrote.
+
+    Args:
+        message: one sentence, with the ledger's name.
+        hint: the remedy.
+        what: what is wrong, without the ledger's name: table, column, row.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", what: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.what = what or message
+
+
 class BusyError(SyncdError):
     """Somebody else is at work here; trying later may succeed."""
 

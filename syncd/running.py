@@ -19,7 +19,7 @@ from syncd.disk import stats
 from syncd.engine import Engine, Outcome
 from syncd.errors import LedgerError, LedgerWaits, ServerError, SyncdError
 from syncd.gate import Gate, kind_of
-from syncd.ledger import entries, remote, requests, resending
+from syncd.ledger import entries, remote, requests, resending, soundness
 from syncd.logs import get_logger
 from syncd.looks import Look, Looks
 from syncd.models import DocumentKey, Proof
@@ -296,7 +296,10 @@ class Runner:
             log.warning("pass.failed", source=look.source, error=error.message, hint=error.hint)
             self.looks.whole(look.source, asyncio.get_running_loop().time() + 15.0)
             return
-        except Exception:
+        except Exception as error:
+            damage = await self.engine.ledger.run(soundness.blamed, self.engine.ledger.path)
+            if damage is not None:
+                raise damage from error
             log.exception("bug", source=look.source)
             self.looks.whole(look.source, asyncio.get_running_loop().time() + _AFTER_A_BUG)
             return

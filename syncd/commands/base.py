@@ -33,6 +33,7 @@ class Globals:
     quiet: bool = False
     verbosity: int = 0
     redactor: Redactor | None = None
+    ledger: Path | None = None  # of the configuration that was read
     _deaf: set[str] = field(default_factory=set)
 
     # ------------------------------------------------------------ output
@@ -98,6 +99,7 @@ class Globals:
         given = os.environ if env is None else env
         loaded = config.load(config.find(self.config_path, given) if path is None else path, env=given)
         coredumps.off()
+        self.ledger = loaded.ledger.path
         self.configure_logs(loaded.secrets())
         for warning in loaded.warnings:
             self.note(f"warning: {warning}")

@@ -39,6 +39,7 @@ def load_or_last(given: Globals, env: Mapping[str, str] | None = None) -> tuple[
         if last is None:
             raise
         given.configure_logs()
+        given.ledger = last.ledger.path
         return last, error
 
 

@@ -43,6 +43,7 @@ def _load(given: Globals, path: Path | None, secrets: set[str]) -> Config:
     coredumps.off()
     loaded = config.load(config.find(given.config_path, os.environ) if path is None else path, env=os.environ)
     secrets.update(loaded.secrets())
+    given.ledger = loaded.ledger.path
     given.redactor = logs.Redactor(secrets)
     level = logging.WARNING if given.quiet else logging.DEBUG if given.verbosity > 1 else logging.INFO
     logs.configure(level, secrets=secrets)
@@ -55,7 +56,7 @@ async def _run(given: Globals, config: Config, secrets: set[str]) -> None:
     from syncd import daemon, ending, logs
     from syncd.errors import EXIT_BUG, EXIT_OK, SyncdError
     from syncd.heart import Heart
-    from syncd.ledger import Ledger
+    from syncd.ledger import Ledger, soundness
     from syncd.systemd import Notifier
 
     code = EXIT_OK
@@ -72,7 +73,12 @@ async def _run(given: Globals, config: Config, secrets: set[str]) -> None:
             "service.failed", error=error.message, hint=error.hint, exit_code=error.exit_code
         )
         raise
-    except Exception:
+    except Exception as error:
+        damage = soundness.blamed(config.ledger.path)
+        if damage is not None:
+            code = damage.exit_code
+            logs.get_logger(__name__).error("service.failed", error=damage.message, hint=damage.hint, exit_code=code)
+            raise damage from error
         code = EXIT_BUG
         logs.get_logger(__name__).exception("bug")
         raise

@@ -22,7 +22,7 @@ from sqlite_utils import Database
 
 from syncd import points
 from syncd.errors import BusyError, LedgerDisk, LedgerError, LedgerWaits, SyncdError
-from syncd.ledger import aside, schema, tree
+from syncd.ledger import aside, schema, soundness, tree
 from syncd.ledger.opening import for_reading
 from syncd.ledger.trouble import Connection, code_of, connect, damaged, trouble
 from syncd.together import begin
@@ -35,6 +35,7 @@ _IN_LOOP = 20  # the same where an event loop must not stand still
 _FIRST_PAUSE = 0.05  # seconds until what could not be written is tried again; it grows with the wait
 _LONGEST_PAUSE = 2.0
 _NEWS = 1.0  # seconds of a lock that are nothing to tell
+_CHECK_LIMIT = 32 * 2**20  # bytes; up to here the check at a writer's start is a full one
 _QUICK_CHECK_LIMIT = 128 * 2**20  # bytes; a larger ledger is checked by `doctor`, not at every start
 
 
@@ -85,6 +86,7 @@ class Ledger:
             if write:
                 self._migrate()
             self._check_version()
+            self._check_content()
             if write and tree.sleeping(self.conn):
                 with self.transaction("woken"):
                     tree.rouse(self.conn)
@@ -127,8 +129,10 @@ class Ledger:
         conn.execute(f"pragma busy_timeout = {LOCK_TIMEOUT}")
         self._refuse_strangers(conn)
         _write_ahead(conn)
-        if self.path.stat().st_size <= _QUICK_CHECK_LIMIT:
-            found = [row[0] for row in conn.execute("pragma quick_check(3)")]
+        size = soundness.size(self.path)
+        if size <= _QUICK_CHECK_LIMIT:
+            check = "integrity_check" if size <= _CHECK_LIMIT else "quick_check"
+            found = [row[0] for row in conn.execute(f"pragma {check}(3)")]
             if found != ["ok"]:
                 raise damaged(self.path, "; ".join(found))
 
@@ -169,6 +173,19 @@ class Ledger:
             )
         if application != schema.APPLICATION_ID:
             raise self._not_ours()
+
+    def _check_content(self) -> None:
+        """The tables always; all that is in them where that is cheap, for a reader most of all.
+
+        The nightly maintenance checks everything, whatever its size.
+        """
+        if self._version() != schema.SCHEMA_VERSION:
+            return  # a reader of an older ledger; its writer makes a new one of it first
+        limit = _CHECK_LIMIT if self.write else soundness.SMALL
+        small = soundness.size(self.path) <= limit
+        found = soundness.faults(self.conn) if small else soundness.shape(self.conn)
+        if found:
+            raise damaged(self.path, "; ".join(found))
 
     # ------------------------------------------------------------ transactions
 

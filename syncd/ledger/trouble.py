@@ -11,10 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
-from syncd.errors import LedgerDisk, LedgerError, LedgerLocked, SyncdError
+from syncd.errors import LedgerDamaged, LedgerDisk, LedgerError, LedgerLocked, SyncdError
 
 _PRIMARY = 0xFF  # extended result codes carry the primary one in their low byte (sqlite.org/rescode.html)
 _LOCKED = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL})
+REMEDY = "restore a backup, or move the file away: the next `syncd sync` rebuilds it from the server"
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _DISK = {
     sqlite3.SQLITE_FULL: ("its disk is full", "make room on that disk; what waits to be written is kept until then"),
@@ -46,7 +47,7 @@ def trouble(path: Path, error: BaseException) -> SyncdError:
     Returns:
         ``LedgerLocked`` or ``LedgerDisk`` for what passes, ``LedgerError`` for a ledger that cannot be used.
     """
-    code, text = code_of(error), str(error)
+    code, text = code_of(error), "a name or text in it is not UTF-8" if _is_garbled(error) else str(error)
     if code in _LOCKED:
         return LedgerLocked(
             f"the ledger {path} is locked by another program: {text}",
@@ -55,7 +56,7 @@ def trouble(path: Path, error: BaseException) -> SyncdError:
     if code in _DISK:
         what, remedy = _DISK[code]
         return LedgerDisk(f"cannot use the ledger {path}, {what}: {text}", hint=remedy)
-    if code in _DAMAGED:
+    if code in _DAMAGED or _is_garbled(error):
         return damaged(path, text)
     return LedgerError(
         f"the ledger {path} cannot be used: {text}",
@@ -63,18 +64,22 @@ def trouble(path: Path, error: BaseException) -> SyncdError:
     )
 
 
-def damaged(path: Path, text: str) -> LedgerError:
+def damaged(path: Path, text: str) -> LedgerDamaged:
     """The error for a ledger whose content is not what it should be."""
-    return LedgerError(
-        f"the ledger {path} is damaged: {text}",
-        hint="restore a backup, or move the file away: the next `syncd sync` rebuilds it from the server",
-    )
+    return LedgerDamaged(f"the ledger {path} is damaged: {text}", hint=REMEDY, what=text)
 
 
 def is_outer(error: BaseException) -> bool:
     """Whether an error of SQLite comes from the world around a statement, and not from the statement itself."""
     code = code_of(error)
-    return code in _LOCKED or code in _DISK or code in _DAMAGED
+    return code in _LOCKED or code in _DISK or code in _DAMAGED or _is_garbled(error)
+
+
+def _is_garbled(error: BaseException) -> bool:
+    """Whether a text that was read is not UTF-8: an error of Python's module, which has no code of SQLite's."""
+    return isinstance(error, UnicodeDecodeError) or (
+        not hasattr(error, "sqlite_errorcode") and str(error).startswith("Could not decode to UTF-8")
+    )
 
 
 class Cursor(sqlite3.Cursor):
@@ -85,7 +90,7 @@ class Cursor(sqlite3.Cursor):
     def _told(self, call: Callable[..., Any], *args: Any) -> Any:
         try:
             return call(*args)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             if is_outer(error):
                 raise trouble(self.connection.path, error) from error
             raise
@@ -112,7 +117,7 @@ class Cursor(sqlite3.Cursor):
     def __next__(self) -> Any:
         try:
             return super().__next__()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             if is_outer(error):
                 raise trouble(self.connection.path, error) from error
             raise
@@ -152,4 +157,5 @@ def connect(path: Path, target: str, **more: Any) -> Connection:
     except sqlite3.Error as error:
         raise trouble(path, error) from error
     conn.path = path
+    conn.execute("pragma cell_size_check = on")  # a page is looked at before its cells are believed
     return conn

@@ -8,7 +8,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from syncd.errors import LedgerError, LedgerWaits
-from syncd.ledger import records, remote, tree
+from syncd.ledger import records, remote, soundness, tree
 from syncd.ledger.store import Ledger
 from syncd.ledger.trouble import connect
 
@@ -103,7 +103,9 @@ def compact(path: Path) -> str:
                 conn.execute(statement)
         conn.execute("pragma busy_timeout = 1000")
         try:
-            return str(conn.execute("pragma quick_check(1)").fetchone()[0])
+            return "; ".join(soundness.faults(conn)) or "ok"
+        except LedgerWaits:
+            raise
         except LedgerError as error:
             return str(error.__cause__ or error)
 

@@ -18,7 +18,7 @@ import virtual_loop
 from service_world import Service, ServiceWorld
 from texts import text
 
-from syncd.errors import BusyError, LedgerDisk, LedgerError, LedgerLocked, LedgerWaits, SyncdError
+from syncd.errors import BusyError, LedgerDamaged, LedgerDisk, LedgerError, LedgerLocked, LedgerWaits, SyncdError
 from syncd.ledger import Ledger, schema, upkeep
 from syncd.ledger.store import PATIENCE, exists
 from syncd.ledger.trouble import trouble
@@ -41,8 +41,8 @@ CODES = {
     "SQLITE_CANTOPEN": (LedgerDisk, 75),
     "SQLITE_PERM": (LedgerDisk, 75),
     "SQLITE_NOMEM": (LedgerDisk, 75),
-    "SQLITE_CORRUPT": (LedgerError, 65),
-    "SQLITE_NOTADB": (LedgerError, 65),
+    "SQLITE_CORRUPT": (LedgerDamaged, 65),
+    "SQLITE_NOTADB": (LedgerDamaged, 65),
 }
 
 
