@@ -184,7 +184,8 @@ def main() -> int:
         while time.monotonic() - began < options.seconds:
             time.sleep(0.5)
             now = states(ledger)
-            if ordinary is None and sum(now.get(f.name) == "verified" for f in docs.glob("z*")) == options.ordinary:
+            proven = sum(now.get(file.name) == "verified" for file in docs.glob("z[0-9]*"))
+            if ordinary is None and proven == options.ordinary:
                 ordinary = round(time.monotonic() - began, 1)
             done = '"pass.done"' in (base / "run.log").read_text()
             if done and set(now.values()) <= {"verified", "quarantined"}:
