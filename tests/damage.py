@@ -34,7 +34,7 @@ WRONG: tuple[Any, ...] = (
     "a\x00b",
 )
 """Values that hardly any column can hold; text that is not UTF-8 is written by itself."""
-_BAD_TEXT = "cast(x'ff6dfe' as text)"
+BAD_TEXT = "cast(x'ff6dfe' as text)"
 
 
 def flip_bits(path: Path, dice: random.Random) -> None:
@@ -141,8 +141,8 @@ def change_tables(path: Path, dice: random.Random) -> None:
             " 'trigger')"
         ).fetchall()
         kind, name = dice.choice(things)
-        table = dice.choice(_tables(conn))
-        column = dice.choice(_columns(conn, table))[0]
+        table = dice.choice(tables(conn))
+        column = dice.choice(columns(conn, table))[0]
         changes = [
             f"drop {kind} {name}",
             f"drop table {table}",
@@ -165,22 +165,22 @@ def change_tables(path: Path, dice: random.Random) -> None:
 def change_value(path: Path, dice: random.Random) -> None:
     """A value of a wrong kind, in any column of any table that has rows."""
     with closing(sqlite3.connect(path, isolation_level=None)) as conn:
-        table = dice.choice([t for t in _tables(conn) if conn.execute(f"select 1 from {t} limit 1").fetchone()])
-        column, strict = dice.choice(_columns(conn, table))
+        table = dice.choice([t for t in tables(conn) if conn.execute(f"select 1 from {t} limit 1").fetchone()])
+        column, strict = dice.choice(columns(conn, table))
         rows = conn.execute(f"select count(*) from {table}").fetchone()[0]
-        put_value(conn, table, column, strict, dice.randrange(rows), dice.choice([*WRONG, _BAD_TEXT]))
+        put_value(conn, table, column, strict, dice.randrange(rows), dice.choice([*WRONG, BAD_TEXT]))
 
 
-def put_value(conn: sqlite3.Connection, table: str, column: str, declared: str, row: int, value: Any) -> None:
-    """Write a value past the rules of a table: its types, its checks, its "not null" and its references."""
+def put_value(conn: sqlite3.Connection, table: str, column: str, declared: str, row: int, value: Any) -> bool:
+    """Write a value past all rules of a table, references among them; false: a key of the table refuses it."""
     conn.execute("pragma foreign_keys = off")
     conn.execute("pragma ignore_check_constraints = on")
-    text = value == _BAD_TEXT
+    text = value == BAD_TEXT
     key = ", ".join(
         r[0] for r in conn.execute("select name from pragma_table_info(?) where pk > 0 order by pk", (table,))
     )
     chosen = f"select {key or 'rowid'} from {table} order by 1 limit 1 offset {row}"
-    change = f"update {table} set {column} = {_BAD_TEXT if text else '?'} where ({key or 'rowid'}) = ({chosen})"
+    change = f"update {table} set {column} = {BAD_TEXT if text else '?'} where ({key or 'rowid'}) = ({chosen})"
     old = conn.execute("select sql from sqlite_master where name = ?", (table,)).fetchone()[0]
     loose = old.replace("strict, without rowid", "without rowid").replace(") strict", ")")
     loose = loose.replace(f"{column} {declared} not null", f"{column} {declared}")
@@ -191,7 +191,9 @@ def put_value(conn: sqlite3.Connection, table: str, column: str, declared: str, 
     try:
         conn.execute(change, () if text else (value,))
     except sqlite3.IntegrityError:
-        pass  # the key of a table, which is unique; nothing is damaged then
+        return False  # a row's number must be a number, and a key must be the only one
+    else:
+        return True
     finally:
         _rewrite(conn, table, old)
         for _, sql in triggers:
@@ -204,7 +206,8 @@ def _rewrite(conn: sqlite3.Connection, table: str, sql: str) -> None:
     conn.execute("pragma writable_schema = reset")
 
 
-def _tables(conn: sqlite3.Connection) -> list[str]:
+def tables(conn: sqlite3.Connection) -> list[str]:
+    """The tables of syncd's own."""
     return [
         row[0]
         for row in conn.execute(
@@ -213,7 +216,8 @@ def _tables(conn: sqlite3.Connection) -> list[str]:
     ]
 
 
-def _columns(conn: sqlite3.Connection, table: str) -> list[tuple[str, str]]:
+def columns(conn: sqlite3.Connection, table: str) -> list[tuple[str, str]]:
+    """The columns of a table and their declared types."""
     rows = conn.execute("select name, lower(type) from pragma_table_info(?)", (table,)).fetchall()
     return [(row[0], row[1]) for row in rows]
 

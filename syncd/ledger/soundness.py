@@ -60,8 +60,10 @@ def _contents(conn: Connection) -> Iterator[str]:
     if wrong:  # then the rows cannot be asked for what they should hold
         return
     yield from _references(conn)
-    for table in _model()[1]:
-        yield from _undecodable(conn, table)
+    garbled = [fault for table in _model()[1] for fault in _undecodable(conn, table)]
+    yield from garbled
+    if garbled:  # then a row cannot be named by its key either
+        return
     for law in _laws():
         yield from _broken(conn, law)
     if conn.execute("select 1 from main.meta where key = 'ledger_id'").fetchone() is None:

@@ -22,7 +22,7 @@ from sqlite_utils import Database
 
 from syncd import points
 from syncd.errors import BusyError, LedgerDisk, LedgerError, LedgerWaits, SyncdError
-from syncd.ledger import aside, schema, soundness, tree
+from syncd.ledger import aside, leftover, schema, soundness, tree
 from syncd.ledger.opening import for_reading
 from syncd.ledger.trouble import Connection, code_of, connect, damaged, trouble
 from syncd.together import begin
@@ -115,7 +115,9 @@ class Ledger:
             if not exists(self.path):
                 raise LedgerError(f"there is no ledger at {self.path}", hint="run `syncd sync` first")
             return _bridged(for_reading(self.path))
-        if not exists(self.path):
+        if exists(self.path):
+            leftover.check(self.path)
+        else:
             _make(self.path)
         conn = connect(self.path, str(self.path))
         try:

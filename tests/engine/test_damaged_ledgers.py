@@ -6,8 +6,11 @@ import logging
 import os
 import random
 import shutil
+import sqlite3
+import tempfile
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +22,8 @@ from texts import text
 from world import World
 
 from syncd import cli, verify
-from syncd.errors import EXIT_LEDGER, SyncdError
-from syncd.ledger import Ledger, records, soundness
+from syncd.errors import EXIT_LEDGER, LedgerDamaged, SyncdError
+from syncd.ledger import Ledger, records, soundness, store, upkeep
 
 CASES = 60  # of each kind
 MANY = 600  # with `-m long`
@@ -164,8 +167,6 @@ def run(place: Place, command: tuple[str, ...]) -> tuple[int, str]:
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     folder = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else tmp_path_factory.mktemp("damaged")  # noqa: S108
-    import tempfile
-
     path = Path(tempfile.mkdtemp(prefix="syncd-test-", dir=folder))
     yield build(Unremembered(path / "w"))
     shutil.rmtree(path)
@@ -210,6 +211,8 @@ def attempt(place: Place, kind: str, number: int) -> list[str]:
             wrong.append("sync: " + "".join(traceback.format_exception(error)))
     if code not in (0, 3, 4, EXIT_LEDGER):
         wrong.append(f"sync: {code}")
+    if code == EXIT_LEDGER and place.world.ledger_path.read_bytes() != kept["ledger.db"] and kind != "version":
+        wrong.append("the file that was refused is another one now")
     if place.world.emulator.snapshot() != place.snapshot:
         wrong.append("something changed on the server")
     if not wrong:
@@ -239,3 +242,90 @@ def test_damaged_ledgers(place: Place, kind: str, capsys: pytest.CaptureFixture[
 def test_many_damaged_ledgers(place: Place, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The same, many more."""
     _all(place, kind, range(CASES, MANY), capsys)
+
+
+# ---------------------------------------------------------------- values, column by column
+
+
+def test_each_wrong_value_is_named(place: Place) -> None:
+    """A value that a column cannot hold is told with its table and column; what may be good is not."""
+    tolerated = 0
+    with closing(sqlite3.connect(place.sound)) as conn:
+        columns = [(t, c, d) for t in damage.tables(conn) if _rows(conn, t) for c, d in damage.columns(conn, t)]
+    for table, column, declared in columns:
+        for value in (*damage.WRONG, damage.BAD_TEXT):
+            place.fresh()
+            with closing(sqlite3.connect(place.world.ledger_path, isolation_level=None)) as conn:
+                if not damage.put_value(conn, table, column, declared, 0, value):
+                    continue
+                held = conn.execute(
+                    f"select count(*) from {table} where typeof({column}) not in ('null', ?)", (declared,)
+                ).fetchone()[0]
+            found = soundness.blamed(place.world.ledger_path)
+            if found is None:
+                tolerated += 1
+                text_in_number = held and value is not None and not (declared == "real" and isinstance(value, int))
+                assert not text_in_number, f"{table}.{column} holds {value!r:.60}"
+                assert value is not damage.BAD_TEXT, f"{table}.{column}"
+            elif value is damage.BAD_TEXT and declared == "text":
+                assert f"{table}.{column}" in found.message, found.message
+        exercised.add("damaged ledger: columns with wrong values")
+    assert tolerated > 0, "a value in free text is no damage"
+
+
+def _rows(conn: sqlite3.Connection, table: str) -> int:
+    return int(conn.execute(f"select count(*) from {table}").fetchone()[0])
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("update revisions set delete_after = -1.0 where rowid_is", "revisions.delete_after"),
+        ("update revisions set collection_id = null where state = 'verified'", "revisions.collection_id"),
+        ("update documents set gone = 7 where id = 1", "documents.gone, row 1: must be 0 or 1, not '7'"),
+        ("update documents set path = '../a.md' where id = 1", "documents.path, row 1: must be a path below the root"),
+        ("update documents set sha256 = 'ABC' where id = 1", "documents.sha256, row 1: must be a SHA-256 in hex"),
+        ("update requests set arguments = '[' where id = 1", "requests.arguments, row 1: must be a JSON object"),
+        ("delete from meta where key = 'ledger_id'", "meta has no row 'ledger_id'"),
+        ("update meta set value = '{}' where key = 'clock'", "meta.value, row clock: must be a JSON list"),
+        ("delete from directories", "belongs to a row of directories that is missing"),
+        ("drop index one_serving", "the index one_serving is missing"),
+        ("create trigger x after insert on events begin select 1; end", "the trigger x is not syncd's"),
+    ],
+)
+def test_the_maintenance_names_what_breaks_a_law(place: Place, change: str, said: str) -> None:
+    """What SQLite cannot know is found by the nightly check, and named by table, column and row."""
+    place.fresh()
+    with closing(sqlite3.connect(place.world.ledger_path, isolation_level=None)) as conn:
+        conn.execute("pragma foreign_keys = off")
+        conn.execute(change.replace("rowid_is", "state = 'retired'"))
+    assert said in upkeep.compact(place.world.ledger_path)
+
+
+def test_a_foreign_log_does_not_overwrite_the_ledger(place: Place) -> None:
+    """The log of another database that lies beside a sound ledger is named, and the ledger stays as it is."""
+    place.fresh()
+    path = place.world.ledger_path
+    whole = path.read_bytes()
+    with closing(sqlite3.connect(path.with_name("other.db"), isolation_level=None)) as conn:
+        conn.execute("pragma journal_mode = wal")
+        conn.execute("create table t (a)")
+        shutil.copy(path.with_name("other.db-wal"), path.with_name("ledger.db-wal"))
+    path.with_name("other.db").unlink()
+    with pytest.raises(LedgerDamaged, match="does not belong to the ledger") as caught:
+        Ledger(path)
+    assert "move ledger.db-wal away" in caught.value.hint
+    assert whole == path.read_bytes()
+    path.with_name("ledger.db-wal").unlink()
+    assert 0 == run(place, ("ls",))[0]
+
+
+@pytest.mark.parametrize("kind", ["letter", "tables", "value"])
+def test_a_large_ledger_is_looked_at_before_a_bug_is_told(
+    place: Place, kind: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A ledger too large to be checked at the start: an error that nobody foresaw is explained by the damage."""
+    monkeypatch.setattr(soundness, "SMALL", 0)
+    monkeypatch.setattr(store, "_CHECK_LIMIT", 0)
+    monkeypatch.setattr(store, "_QUICK_CHECK_LIMIT", 0)
+    _all(place, kind, range(30), capsys)
