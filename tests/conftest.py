@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import tempfile
@@ -13,12 +14,28 @@ import exercised
 import pytest
 from world import World
 
+from syncd import logs
+
 # Ledgers are synced to disk at each commit; in memory the same code runs many times faster.
 _MEMORY = "/dev/shm"  # noqa: S108 - not a predictable name: the directories in it are made by mkdtemp
 _FAST = _MEMORY if os.access(_MEMORY, os.W_OK) else None
 
 # The tests start some hundreds of processes of syncd; where nothing may be kept, each of them compiles all of it again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    """A test that has the program set up its logging leaves none of it to the next one."""
+    root, ours = logging.getLogger(), logging.getLogger("syncd")
+    before = list(root.handlers), root.level, ours.level, ours.propagate
+    yield
+    if before != (root.handlers, root.level, ours.level, ours.propagate):
+        root.handlers[:] = before[0]
+        root.setLevel(before[1])
+        ours.setLevel(before[2])
+        ours.propagate = before[3]
+        logs._Pipeline.ready = False
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import json
 import logging
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,18 +23,6 @@ class Terminal(io.StringIO):
 
     def isatty(self) -> bool:
         return True
-
-
-@pytest.fixture(autouse=True)
-def _undo() -> Iterator[None]:
-    """Leave the process's logging as it was."""
-    root, ours = logging.getLogger(), logging.getLogger("syncd")
-    before = (list(root.handlers), root.level, ours.level)
-    yield
-    root.handlers[:], ready = before[0], False
-    root.setLevel(before[1])
-    ours.setLevel(before[2])
-    logs._Pipeline.ready = ready
 
 
 def _lines(stream: io.StringIO) -> list[dict[str, Any]]:
