@@ -11,7 +11,7 @@ from syncd import telling
 from syncd.evidence import Evidence
 from syncd.misread import damage, doubtful, undecided
 from syncd.readings import Reading, score
-from syncd.undecodable import Choice, binary
+from syncd.undecodable import Choice, Undecodable, binary
 
 _FEW = 2048  # bytes of lines that mostly leave no doubt
 _NOISE = -3.0  # score below which a reading in double bytes is noise
@@ -32,6 +32,8 @@ def settle(evidence: Evidence, said: Sequence[str], free: tuple[str, ...] | None
     """
     by_form = _by_form(evidence)
     if by_form is not None:
+        if not evidence.zeros and not evidence.bad_bytes and by_form.codec.startswith("utf-16") and not said:
+            raise _either(evidence, by_form.codec)
         return by_form
     unlikely = _doubtful_utf8(evidence) if not evidence.bad_bytes else None
     if not evidence.bad_bytes and (unlikely is None or list(said) == ["utf-8"]):
@@ -104,6 +106,12 @@ def _by_form(evidence: Evidence) -> Choice | None:
     if evidence.first_zero is not None:
         raise binary(evidence.first_zero)
     return None
+
+
+def _either(evidence: Evidence, name: str) -> Undecodable:
+    """Return the error for text in UTF-8 whose control characters make it good UTF-16 as well."""
+    text = telling.read(evidence.head, name) or ""
+    return doubtful(evidence.head.decode("utf-8", "replace"), [Reading((name,), text, 0.0, "")])
 
 
 def _escaped(evidence: Evidence, name: str) -> bool:

@@ -467,6 +467,7 @@ def test_settings_id() -> None:
 
 @given(st.text(min_size=1, max_size=400).filter(lambda text: "\0" not in text))
 @example("¼û")  # also two Chinese characters in gb18030
+@example("0\x04")  # also a Cyrillic one in UTF-16
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_any_utf8_text_arrives_unchanged(send: Send, text: str) -> None:
     """What is sent decodes to exactly the text of the file, or the file is refused with a reason."""
