@@ -203,8 +203,9 @@ class SourceError(SyncdError):
 
 
 class RemoteMissing(SyncdError):
-    """The server says that this collection or dataset does not exist."""
+    """The server says that this collection or dataset does not exist; where nobody goes on without it, that is held."""
 
+    exit_code = EXIT_HELD
     code = "remote-missing"
 
 

@@ -22,11 +22,11 @@ from texts import text
 from world import World
 
 from syncd import cli, verify
-from syncd.errors import EXIT_LEDGER, LedgerDamaged, SyncdError
+from syncd.errors import EXIT_BUG, EXIT_HELD, EXIT_LEDGER, LedgerDamaged, SyncdError, gravest
 from syncd.ledger import Ledger, records, soundness, store, upkeep
 
 CASES = 60  # of each kind
-MANY = 600  # with `-m long`
+MANY = 600  # with `-m long`: ten minutes
 _SMALL = {"version": 20}  # kinds with few different cases
 CONFIG = """\
 version = 1
@@ -172,6 +172,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     shutil.rmtree(path)
 
 
+def _codes(error: BaseException) -> set[int]:
+    if isinstance(error, BaseExceptionGroup):
+        return set().union(*(_codes(one) for one in error.exceptions))
+    return {error.exit_code if isinstance(error, SyncdError) else EXIT_BUG}
+
+
 def attempt(place: Place, kind: str, number: int) -> list[str]:
     """One damaged ledger: what is wrong with how it was met."""
     dice = random.Random(f"{kind} {number}")
@@ -204,12 +210,14 @@ def attempt(place: Place, kind: str, number: int) -> list[str]:
         if not error.hint:
             wrong.append(f"no remedy: {error.message}")
     except Exception as error:
+        known = isinstance(error, ExceptionGroup) and error.split(SyncdError)[1] is None  # the gravest speaks for all
         damaged = soundness.blamed(place.world.ledger_path)  # as the command line does, before it speaks of a bug
-        code = 1 if damaged is None else damaged.exit_code
+        code = EXIT_LEDGER if damaged is not None else gravest(_codes(error)) if known else EXIT_BUG
         ends.add(code == EXIT_LEDGER)
-        if damaged is None:
+        if code == EXIT_BUG:
             wrong.append("sync: " + "".join(traceback.format_exception(error)))
-    if code not in (0, 3, 4, EXIT_LEDGER):
+    # Held: a dataset's id that differs by a letter is that of a dataset which the server does not have.
+    if code not in (0, 3, 4, EXIT_HELD, EXIT_LEDGER):
         wrong.append(f"sync: {code}")
     if code == EXIT_LEDGER and place.world.ledger_path.read_bytes() != kept["ledger.db"] and kind != "version":
         wrong.append("the file that was refused is another one now")
