@@ -22,8 +22,8 @@ from syncd.ledger.laws import Law, laws
 from syncd.ledger.opening import for_reading
 from syncd.ledger.trouble import Connection, damaged, trouble
 
-SMALL = 4 * 2**20
-"""Bytes up to which a ledger is checked in full before a command reads it; some 4 000 documents, some 50 ms."""
+SMALL = 2 * 2**20
+"""Bytes up to which a ledger is checked in full before a command reads it; some 1 300 documents and 45 ms."""
 
 _SHOWN = 60  # characters of a value
 _COMMENT = re.compile(r"--[^\n]*")
@@ -32,7 +32,7 @@ _COMMENT = re.compile(r"--[^\n]*")
 def faults(conn: Connection, most: int = 3) -> list[str]:
     """What is wrong with a ledger of today's version, at most so much of it; nothing when it is sound.
 
-    Every row is read: 100 000 documents take seconds.
+    Every row is read: 100 000 documents (146 MB) took 3.7 s of CPU.
 
     Raises:
         LedgerLocked, LedgerDisk: it could not be looked at; that says nothing of the ledger.

@@ -26,7 +26,7 @@ from syncd.errors import EXIT_BUG, EXIT_HELD, EXIT_LEDGER, LedgerDamaged, SyncdE
 from syncd.ledger import Ledger, records, soundness, store, upkeep
 
 CASES = 60  # of each kind
-MANY = 600  # with `-m long`: ten minutes
+MANY = 600  # with `-m long`
 _SMALL = {"version": 20}  # kinds with few different cases
 CONFIG = """\
 version = 1
