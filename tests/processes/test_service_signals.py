@@ -365,8 +365,11 @@ def test_commands_while_it_runs(tmp_path: Path) -> None:
         site.run("retry", "otters.md", code=0)
         service.in_step()
 
+        # All three at once for the service: one that it sees alone may go, which takes the place of another one.
+        service.process.send_signal(signal.SIGSTOP)
         for name in ("walruses.md", "petrels.md", "lemmings.md"):
             (site.docs / name).unlink()
+        service.process.send_signal(signal.SIGCONT)
         service.wait_event("hold.placed", source="docs")
         assert "cannot be known" in site.run("release", "docs", code=6).err
         # A look between two of the deletions may have seen two of them first.
