@@ -62,6 +62,7 @@ ALLOWED: dict[str, dict[str, str]] = {
     "healthcheck": {"open": OWN, "sqlite3.connect": OWN},
     "ledger.opening": {".open": OWN, "shutil.copyfile": OWN},
     "ledger.schema": {"sqlite3.connect": OWN},
+    "ledger.soundness": {"sqlite3.connect": OWN},
     "ledger.store": {"os.open": OWN, "sqlite3.connect": OWN},
     "ledger.trouble": {"sqlite3.connect": OWN},
     "ledger.upkeep": {".glob": OWN},
