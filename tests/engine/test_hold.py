@@ -44,12 +44,12 @@ def fill(path: Path, most: int = MANY) -> None:
         db.execute(
             f"{numbers} insert into documents (id, uuid, source, path, directory, disk_name, sha256, at_rest,"
             " first_seen_at) select i + 1, 'u' || i, 'docs', 'd' || i || '.md', 1, cast('d' || i || '.md' as blob),"
-            " 'h' || i, 1, 1 from n"
+            " printf('%064x', i), 1, 1 from n"
         )
         db.execute(
             f"{numbers} insert into revisions (id, document, sha256, settings, state, attempt, dataset_id,"
-            " collection_id, placed, visible, created_at, verified_at) select 'r' || i, i + 1, 'h' || i, '',"
-            " 'verified', '', ?, 'c' || i, 'd' || i || '.md', 1, 1, 1 from n",
+            " collection_id, placed, visible, created_at, verified_at) select 'r' || i, i + 1, printf('%064x', i), '',"
+            " 'verified', 'a' || i, ?, 'c' || i, 'd' || i || '.md', 1, 1, 1 from n",
             (DATASET,),
         )
 
@@ -81,10 +81,9 @@ class Life:
 
 
 @asynccontextmanager
-async def life(world: World) -> Any:
+async def life(world: World, ledger: Ledger) -> Any:
     """The world's configuration in force."""
     config = world.config()
-    ledger = Ledger(world.ledger_path)
     ledger.serve()
     try:
         server = Unreachable()
@@ -97,10 +96,11 @@ async def life(world: World) -> Any:
 
 
 def held(world: World, script: Callable[[Life], Awaitable[None]]) -> float:
-    """Seconds of the longest hold."""
+    """Seconds of the longest hold; the ledger is opened, and checked, before anything waits for the loop."""
+    ledger = Ledger(world.ledger_path)
 
     async def body() -> None:
-        async with life(world) as one:
+        async with life(world, ledger) as one:
             await script(one)
 
     with longest() as found:
@@ -198,7 +198,7 @@ def test_history_is_forgotten_beside_the_loop(world: World) -> None:
         db.execute("insert into proofs (revision, at, passed) select id, 1, 1 from revisions, (values (1), (2), (3))")
         db.execute(
             "insert into revisions (id, document, sha256, settings, state, attempt, dataset_id, created_at, deleted_at)"
-            " select 'x' || id, document, sha256, settings, 'deleted', '', dataset_id, 1, 1 from revisions"
+            " select 'x' || id, document, sha256, settings, 'deleted', 'b' || id, dataset_id, 1, 1 from revisions"
         )
         db.execute(
             f"{_NUMBERS.format(most=MANY)} insert into directories (source, path)"
