@@ -355,7 +355,7 @@ class Engine:
 
     async def _look_at_server(self, refused: bool) -> None:
         if refused:
-            await self.client.datasets()
+            await self.client.datasets()  # gate.LOOK_WITH_KEY
         else:
             await self.client.health()
 

@@ -20,6 +20,7 @@ from syncd.together import begin, ended
 
 log = get_logger(__name__)
 
+LOOK_WITH_KEY = "datasets"  # what a look with the key asks: where just that was refused, the look sees the end of it
 _FIRST_PAUSE = 0.5  # seconds
 _RELAPSE = 60.0  # seconds within which trouble that returns is the same trouble
 _FORGOTTEN = 3600.0  # seconds after which a refusal is over that nobody has run into again
@@ -207,7 +208,7 @@ class Gate:
                 self._pause, self._opened_at, self._good_then = pause, loop.time(), dict(self._good)
                 if self._reported is None:
                     log.info("server.hiccup", error=trouble.message)
-                elif self._refusal is None:
+                elif self._refusal is None or (refused and self._refusal.endpoint == LOOK_WITH_KEY):
                     self._well()
                 else:
                     # The look says nothing of an empty balance: that is over when what was refused is done again.

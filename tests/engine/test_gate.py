@@ -10,7 +10,7 @@ import pytest
 from virtual_loop import run
 
 from syncd.errors import AccountRefused, RateLimited, ServerError, Unavailable
-from syncd.gate import LONGEST_PAUSE, Gate
+from syncd.gate import LONGEST_PAUSE, LOOK_WITH_KEY, Gate
 
 
 class Server:
@@ -214,6 +214,19 @@ def test_what_was_told_before_is_ended_by_the_next_gate() -> None:
         await gate.passage()
 
     waits(server, story)
+    assert ["well"] == server.told
+
+
+def test_a_key_that_was_mended_is_well_at_the_first_look() -> None:
+    """What was refused is what the look asks with the key: a good one ends it, for the next gate too."""
+    server = Server()
+
+    async def story(gate: Gate) -> None:
+        gate.assume(refusal("the key is refused", "put another one", LOOK_WITH_KEY))
+        await gate.passage()
+
+    waits(server, story)
+    assert server.refused
     assert ["well"] == server.told
 
 
