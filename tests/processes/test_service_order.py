@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from cli_site import Server, Site, start_server, stop_server
-from service_site import Service, running
+from service_site import Service, running, wait_until
 
 
 class Flaky:
@@ -63,8 +63,7 @@ def test_before_its_server_and_its_folder(tmp_path: Path, flaky: Flaky) -> None:
         site.docs.mkdir()
         site.fill(3)
         service.wait_event("server.trouble")
-        status = service.status()["service"]
-        assert "trouble" == status["server"]["state"]
+        wait_until(lambda: "trouble" == service.status()["service"]["server"]["state"], "status says so")
         flaky.start()
         service.wait_event("server.back")
         service.in_step()
