@@ -59,7 +59,7 @@ def test_before_its_server_and_its_folder(tmp_path: Path, flaky: Flaky) -> None:
         code, body = service.get("/livez")
         assert 200 == code, body
         service.wait_event("watch.mode", source="docs")
-        assert "not there yet" in service.status()["sources"][0]["watch"]["reason"]
+        wait_until(lambda: "not there yet" in service.status()["sources"][0]["watch"]["reason"], "status says so")
         site.docs.mkdir()
         site.fill(3)
         service.wait_event("server.trouble")
