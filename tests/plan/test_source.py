@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 from plan_source import DISTRUST, DUE, HELD, POLICY, RATIONED, SUCCESSOR, lines, run
@@ -309,3 +309,8 @@ def test_a_file_that_cannot_be_taken_keeps_what_serves() -> None:
     """A file that grew too large is given up, and nothing of its document is retired."""
     made = run(entry(serving=serving()), seen=(file(problem=Problem.TOO_LARGE),))
     assert lines(made) == ["quarantine too-large: why"]
+
+
+def test_a_view_of_which_nothing_is_said_names_no_directory() -> None:
+    """What a hold says of an unreadable directory is what was found, never a default."""
+    assert "" == {one.name: one.default for one in fields(SourceView)}["blind"]
