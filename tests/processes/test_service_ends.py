@@ -92,6 +92,7 @@ def hanging(tmp: Path, what: str, drain: str) -> Iterator[Service]:
         site.write("sub/more.md", "# Herons\n\nEverything about herons, far up in the north where the lakes are.\n")
         service.process.send_signal(signal.SIGHUP)  # everything is looked at anew
         wait_until((tmp / HANGS).exists, f"{what} hangs")
+        time.sleep(0.3)  # until the call has begun: a signal in the instant before it is heard only after it
         yield service
     finally:
         if service.process.poll() is None:
