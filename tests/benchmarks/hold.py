@@ -565,7 +565,7 @@ async def maintenance(place: Place, holds: Holds) -> dict[str, Any]:
         f"{numbers.format(3)} insert into probe_results (proof, query, mode, verdict)"
         " select p.id, 'who keeps the lantern', 'mixedRecall', 'found' from proofs p, n",
         f"{numbers.format(2)} insert into revisions (id, document, sha256, settings, state, attempt, dataset_id,"
-        " created_at, deleted_at) select lower(hex(randomblob(16))), document, sha256, settings, 'deleted', '',"
+        " created_at, deleted_at) select lower(hex(randomblob(16))), document, sha256, settings, 'deleted', 'made-up',"
         f" dataset_id, {old}, {old} from revisions, n",
         f"{numbers.format(place.documents // 20)} insert into directories (source, path)"
         " select 'docs', cast('gone/' || i as blob) from n",

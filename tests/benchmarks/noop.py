@@ -86,7 +86,7 @@ def fill_ledger(config_path: Path) -> None:
         db.executemany(
             "insert into revisions (id, document, sha256, settings, state, attempt, dataset_id, collection_id, placed,"
             " visible, created_at, verified_at)"
-            " values (?, ?, ?, ?, 'verified', '', '65f000000000000000000000', ?, ?, 1, ?, ?)",
+            " values (?, ?, ?, ?, 'verified', 'made-up', '65f000000000000000000000', ?, ?, 1, ?, ?)",
             [
                 (
                     str(uuid.uuid4()),
