@@ -313,6 +313,7 @@ class Observer:
             entries=known.entries,
             serving=known.serving,
             unreadable=result.root in (RootState.OK, RootState.EMPTY) and bool(result.unreadable),
+            blind=_blind(result),
             scope_changed=known.row is not None and known.row.scope not in ("", self._scope(state)),
             used=known.used,
             base=known.base,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import closing
 from dataclasses import replace
 
 import exercised
@@ -15,7 +16,7 @@ from world import World
 from syncd.config import VerifyPolicy
 from syncd.engine import Engine, Outcome
 from syncd.errors import ConfigError
-from syncd.models import DeletePolicy
+from syncd.models import DeletePolicy, HoldReason
 
 
 @pytest.fixture(autouse=True)
@@ -486,6 +487,20 @@ def test_ignored_documents_go(world: World) -> None:
     world.write(".syncdignore", "a.md\n")
     assert world.sync().counts["retired"] == 1
     assert set(world.visible()) == {"b.md", "c.md"}
+
+
+def test_a_folder_that_cannot_be_looked_into_is_named_in_the_hold(world: World) -> None:
+    """What holds a source because a part of it cannot be read says which part, and why."""
+    from syncd.ledger import Ledger, records
+
+    settled(world)
+    world.write("in/.syncdignore", "a.md\n[z-a]\n")
+    (world.root / "a.md").unlink()
+    assert world.sync().exit_code == 6
+    with closing(Ledger(world.ledger_path, write=False)) as ledger:
+        (hold,) = records.holds(ledger.conn)
+    why = "in: in/.syncdignore:2: the pattern '[z-a]' is malformed: the range \"z-a\" is empty"
+    assert (HoldReason.UNREADABLE, why) == (hold.reason, hold.message.partition(": ")[2])
 
 
 def test_rule_6_the_old_version_is_the_control(world: World) -> None:
