@@ -313,7 +313,8 @@ class Runner:
 
     async def _note(self, source: str, whole: bool, outcome: Outcome) -> None:
         trouble = outcome.troubles.get(source, "")
-        if (trouble or whole) and trouble != self.troubles.get(source, ""):
+        kept = remote.source(self.engine.ledger.conn, source)  # also what an earlier run could not serve
+        if kept is not None and (trouble or whole) and trouble != kept.trouble:
             await self.engine.ledger.commit(
                 "trouble", lambda db: remote.set_trouble(db, source, trouble), durable=False
             )

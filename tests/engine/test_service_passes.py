@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -57,6 +58,19 @@ def no_bug(world: ServiceWorld) -> None:
 
 def slow(world: ServiceWorld, name: str, seconds: float = 300.0) -> None:
     world.emulator.faults.add("train_slow", match=name, times=1, seconds=seconds)
+
+
+def test_what_an_earlier_run_could_not_serve_is_over(world: ServiceWorld) -> None:
+    """Why a source could not be served is forgotten by the first whole pass that serves it, whoever wrote it down."""
+    with closing(Ledger(world.ledger_path)) as ledger, ledger.transaction("trouble") as db:
+        remote.set_trouble(db, "docs", "its dataset is not on the server any more")
+
+    async def script(service: Service) -> None:
+        await service.rest()
+
+    world.serve(script)
+    no_bug(world)
+    assert rows(world, "select name, trouble from sources") == [("docs", "")]
 
 
 # ---------------------------------------------------------------- one document, one pass
