@@ -14,9 +14,10 @@ import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import IO, Any
@@ -272,19 +273,24 @@ def interrupt(process: subprocess.Popen[str], number: signal.Signals) -> Result:
     return Result(process.returncode, out, err)
 
 
+Said = tuple[int, str, str]
+"""An answer: HTTP status, media type, text."""
+
+
 @contextmanager
-def html_server(status: int = 200) -> Iterator[str]:
-    """A web server that answers everything with a page; gives its address."""
+def stand_in(answer: Callable[[str, Message], Said]) -> Iterator[str]:
+    """A server that answers every request with what ``answer`` makes of path and headers; gives its address."""
 
     class Handler(BaseHTTPRequestHandler):
         def _answer(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            page = b"<!doctype html><html><head><title>Welcome</title></head><body>Log in</body></html>"
+            status, kind, text = answer(self.path, self.headers)
+            data = text.encode()
             self.send_response(status)
-            self.send_header("Content-Type", "text/html")
-            self.send_header("Content-Length", str(len(page)))
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(data)))
             self.end_headers()
-            self.wfile.write(page)
+            self.wfile.write(data)
 
         do_GET = do_POST = do_PUT = do_DELETE = _answer  # noqa: N815 - names of http.server
 
@@ -300,3 +306,9 @@ def html_server(status: int = 200) -> Iterator[str]:
         httpd.shutdown()
         httpd.server_close()
         thread.join()
+
+
+def html_server(status: int = 200) -> AbstractContextManager[str]:
+    """A web server that answers everything with a page; gives its address."""
+    page = "<!doctype html><html><head><title>Welcome</title></head><body>Log in</body></html>"
+    return stand_in(lambda _path, _headers: (status, "text/html", page))

@@ -8,15 +8,14 @@ import os
 import stat
 import subprocess
 import sys
-import threading
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import AbstractContextManager
+from email.message import Message
 from pathlib import Path
 
 import pytest
-from cli_site import Site, clean_environment
+from cli_site import Site, clean_environment, stand_in
 
 from syncd import bundle, outlet
 from syncd.checkup import Finding
@@ -299,49 +298,28 @@ def test_no_crash_shows_a_secret(tmp_path: Path, crash: str) -> None:
 # ---------------------------------------------------------------- every command, against servers that repeat the key
 
 
-@contextmanager
-def parrot(how: str) -> Iterator[str]:
+def parrot(how: str) -> AbstractContextManager[str]:
     """A server that repeats the key of each request in its answer; gives its address."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def _answer(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            said = f"your key {self.headers.get('Authorization')} is {how}"
-            status, kind = 200, "application/json"
-            if how == "refused" or (how == "names" and "/list" not in self.path):
-                body = json.dumps({"code": 403, "statusText": "unAuthApiKey", "message": said, "data": None})
-            elif how == "broken":
-                status, body = 500, json.dumps({"code": 500, "statusText": said, "message": said, "data": None})
-            elif how == "a page":
-                status, kind, body = 502, "text/html", f"<html><head><title>{said}</title></head></html>"
-            elif how == "a text":
-                status, kind, body = 404, "text/plain", said
-            elif how == "strange":
-                body = json.dumps({"error": said})
-            else:
-                names = [{"_id": "6b0000010000000000000001", "name": said, "type": "dataset", "avatar": said}]
-                body = json.dumps({"code": 200, "statusText": "", "message": said, "data": names})
-            data = body.encode()
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
+    def answer(path: str, headers: Message) -> tuple[int, str, str]:
+        said = f"your key {headers.get('Authorization')} is {how}"
+        if how == "a page":
+            return 502, "text/html", f"<html><head><title>{said}</title></head></html>"
+        if how == "a text":
+            return 404, "text/plain", said
+        status = 200
+        if how == "refused" or (how == "names" and "/list" not in path):
+            body = {"code": 403, "statusText": "unAuthApiKey", "message": said, "data": None}
+        elif how == "broken":
+            status, body = 500, {"code": 500, "statusText": said, "message": said, "data": None}
+        elif how == "strange":
+            body = {"error": said}
+        else:
+            names = [{"_id": "6b0000010000000000000001", "name": said, "type": "dataset", "avatar": said}]
+            body = {"code": 200, "statusText": "", "message": said, "data": names}
+        return status, "application/json", json.dumps(body)
 
-        do_GET = do_POST = do_PUT = do_DELETE = _answer  # noqa: N815 - names of http.server
-
-        def log_message(self, *_args: object) -> None:
-            """Keep quiet."""
-
-    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=httpd.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{httpd.server_address[1]}/api"
-    finally:
-        httpd.shutdown()
-        httpd.server_close()
-        thread.join()
+    return stand_in(answer)
 
 
 ARGUMENTS = {
