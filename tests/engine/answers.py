@@ -22,6 +22,19 @@ ROUTES = {
     "detail": "collection/detail",
     "delete": "collection/delete",
 }
+# The document that is concerned, by the route that fails for it, and those that must be served all the same.
+PATHS = {
+    "upload": "stubborn/old.md",
+    "create_folder": "new/old.md",
+    "update": "stubborn/old.md",
+    "detail": "stubborn/old.md",
+    "list": "stubborn/old.md",
+    "training": "stubborn/old.md",
+    "chunks": "stubborn/old.md",
+    "search": "stubborn/old.md",
+    "delete": "stubborn/old.md",
+}
+OTHERS = {"one.md", "two.md", "three.md", "other/four.md"}
 Answer = Callable[[httpx.Response | None], httpx.Response]
 
 

@@ -1,4 +1,4 @@
-"""The event loop is never held for long, however many documents there are (D7)."""
+"""The event loop is never held for long, however many documents there are."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def test_weight_is_what_the_texts_take_in_memory() -> None:
 
 
 def test_texts_of_many_documents_in_training_are_bounded(world: World) -> None:
-    """While training hangs only so much text is held; the rest is read again when it is needed, and proven (D6)."""
+    """While training hangs only so much text is held; the rest is read again when it is needed, and proven."""
     for number in range(12):
         world.write(f"d{number}.md", text(f"d{number}", sentences=120))
     world.emulator.faults.add("train_slow", seconds=120.0, times=12)
@@ -78,7 +78,7 @@ def test_texts_of_many_documents_in_training_are_bounded(world: World) -> None:
 
 @pytest.mark.parametrize("folder", ["", "in/"])
 def test_foreign_collections_are_asked_for_once(world: World, folder: str) -> None:
-    """60 foreign collections beside three lost uploads cost 60 looks at records, not 540 (D6)."""
+    """60 foreign collections beside three lost uploads cost 60 looks at records, not 540."""
     world.write(f"{folder}first.md", text("first"))
     assert world.sync().exit_code == 0
     parent = next((row["id"] for row in world.emulator.snapshot() if row["type"] == "folder"), None)

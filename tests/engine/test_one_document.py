@@ -13,7 +13,7 @@ from typing import Any
 
 import exercised
 import pytest
-from answers import REFUSED, UNCLEAR, instead
+from answers import OTHERS, PATHS, REFUSED, UNCLEAR, instead
 from laws import converged, no_gap, rows
 from service_world import Service, ServiceWorld
 from texts import text
@@ -35,19 +35,7 @@ ANSWERS = {
 }
 FEW = ("403", "429", "key")  # in the ordinary suite; the others are long
 FEW_LIVES = {("chunks", "403"), ("search", "429"), ("update", "key")}
-PATHS = {
-    "upload": "stubborn/old.md",
-    "create_folder": "new/old.md",
-    "update": "stubborn/old.md",
-    "detail": "stubborn/old.md",
-    "list": "stubborn/old.md",
-    "training": "stubborn/old.md",
-    "chunks": "stubborn/old.md",
-    "search": "stubborn/old.md",
-    "delete": "stubborn/old.md",
-}
 READS = ("list", "detail", "training", "chunks", "search")
-OTHERS = {"one.md", "two.md", "three.md", "other/four.md"}
 LONGEST = 100.0  # seconds of a one-shot run; it is patient for 30 s, and an upload is looked for as long as that
 MOST_RUNS = 8
 # That the account may not do what nobody else asks for just then cannot be told from one document's trouble: it is not
@@ -252,6 +240,6 @@ def check_service(world: ServiceWorld, route: str, answer: str, seconds: float) 
     ],
 )
 def test_a_service(service_world: ServiceWorld, route: str, answer: str) -> None:
-    """In four hours of the service such a call is made a few times; others are served all the time (D1)."""
+    """In four hours of the service such a call is made a few times; others are served all the time."""
     words = check_service(service_world, route, answer, 4 * 3600.0)
     exercised.add(f"one document, a service: {route} {answer}: {words}")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import exercised
 import pytest
-from answers import UNCLEAR, instead
+from answers import OTHERS, PATHS, UNCLEAR, instead
 from laws import converged, no_gap, rows
 from service_world import Service, ServiceWorld
 from texts import text
@@ -18,19 +18,6 @@ from syncd.decisions import retry
 DAY = 86400.0
 MOST = 200  # requests for one document in a day in which they are never answered; it were 2 880 at one in 30 s
 FEW = ("fastgpt 500 read ECONNRESET", "fastgpt 429", "page 413", "302 to a login", "json 200", "time-out")
-OTHERS = {"one.md", "two.md", "three.md", "other/four.md"}
-# The document that is concerned, by the route that fails for it.
-PATHS = {
-    "upload": "stubborn/old.md",
-    "create_folder": "new/old.md",
-    "update": "stubborn/old.md",
-    "detail": "stubborn/old.md",
-    "list": "stubborn/old.md",
-    "training": "stubborn/old.md",
-    "chunks": "stubborn/old.md",
-    "search": "stubborn/old.md",
-    "delete": "stubborn/old.md",
-}
 
 
 def at_work(world: World, route: str) -> None:
@@ -136,7 +123,7 @@ def test_nobody_is_blamed_while_others_fail_as_well(world: World) -> None:
 
 
 def test_the_count_outlives_the_process(world: World) -> None:
-    """A run that is stopped, again and again, goes on counting where the one before was (D1)."""
+    """A run that is stopped, again and again, goes on counting where the one before was."""
     at_work(world, "upload")
     path = PATHS["upload"]
     struck = instead(world, "upload", UNCLEAR["page 502"], path=path, times=100_000, effect=False)
