@@ -31,6 +31,7 @@ from typing import Any
 
 import httpx
 from noop import fill_ledger, make_tree
+from quick_server import listed
 
 from syncd import probes, verify
 from syncd.answering import Answering
@@ -150,20 +151,8 @@ class Server:
     ) -> str:
         """One more collection."""
         number = id_ or f"{len(self.rows) + 1:024x}"
-        self.rows[number] = row = {
-            "_id": number,
-            "datasetId": self.datasets[0],
-            "parentId": parent,
-            "name": name,
-            "type": kind,
-            "forbid": False,
-            "trainingAmount": 0,
-            "dataAmount": 1,
-            "metadata": metadata,
-            "updateTime": "2026-01-01T00:00:00.000Z",
-            "createTime": "2026-01-01T00:00:00.000Z",
-            **more,
-        }
+        row = listed(number, self.datasets[0], name, kind, parent, metadata) | more
+        self.rows[number] = row
         self.below.setdefault(parent, []).append(row)
         return number
 

@@ -16,6 +16,25 @@ from urllib.parse import parse_qs, urlsplit
 DATASET = "6b03477e83be05e0af406d6d"
 
 
+def listed(
+    number: str, dataset: str, name: str, kind: str, parent: str | None, metadata: dict[str, Any]
+) -> dict[str, Any]:
+    """A collection as FastGPT lists it when it is shown and trained."""
+    return {
+        "_id": number,
+        "datasetId": dataset,
+        "parentId": parent,
+        "name": name,
+        "type": kind,
+        "forbid": False,
+        "trainingAmount": 0,
+        "dataAmount": 1,
+        "metadata": metadata,
+        "updateTime": "2026-01-01T00:00:00.000Z",
+        "createTime": "2026-01-01T00:00:00.000Z",
+    }
+
+
 class Store:
     """One dataset with its collections; each document is one chunk."""
 
@@ -70,19 +89,7 @@ class Store:
 
     def _add(self, name: str, kind: str, parent: str | None, metadata: dict[str, Any]) -> str:
         number = f"{len(self.rows) + 1:024x}"
-        self.rows[number] = {
-            "_id": number,
-            "datasetId": DATASET,
-            "parentId": parent,
-            "name": name,
-            "type": kind,
-            "forbid": False,
-            "trainingAmount": 0,
-            "dataAmount": 1,
-            "metadata": metadata,
-            "updateTime": "2026-01-01T00:00:00.000Z",
-            "createTime": "2026-01-01T00:00:00.000Z",
-        }
+        self.rows[number] = listed(number, DATASET, name, kind, parent, metadata)
         return number
 
     def _upload(self, body: bytes) -> dict[str, str]:
