@@ -24,7 +24,7 @@ from syncd.reader.asking import Read, Reader, Readers, Task, Whole
 from syncd.searching import ASK_AGAIN, Searcher
 
 _AT_ONCE = 30_000
-"""Characters up to which a text is compared at once; longer ones by a reader, so that the event loop goes on (D7)."""
+"""Characters up to which a text is compared at once; longer ones by a reader, so that the event loop goes on."""
 
 _WORK = 5_000_000
 """Characters that are searched through at once for what differs, some hundredths of a second; more by a reader."""

@@ -129,7 +129,7 @@ class Searcher:
         return result, common
 
     async def _beside(self, text: str, function: Callable[..., Any], *args: Any) -> Any:
-        """What ``function`` finds in the text; in a long one it takes longer than the event loop may stand (D7)."""
+        """What ``function`` finds in the text; in a long one it takes longer than the event loop may stand."""
         return function(text, *args) if len(text) <= _AT_ONCE else await self.run(function, text, *args)
 
     def _commonplaces(self, revision: Revision, candidates: list[str]) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""Long work on the event loop, in turns that leave room for everybody else (D7)."""
+"""Long work on the event loop, in turns that leave room for everybody else."""
 
 from __future__ import annotations
 

@@ -245,7 +245,7 @@ def test_what_a_template_says_is_asked_for_once(ledger: Ledger) -> None:
 
 
 def test_passages_of_a_long_text_are_chosen_beside_the_event_loop(ledger: Ledger) -> None:
-    """A short text takes less than a thread costs, a long one would keep everybody else waiting (D7)."""
+    """A short text takes less than a thread costs, a long one would keep everybody else waiting."""
     ran: list[str] = []
 
     async def beside(function: Callable[..., Any], *args: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Documents that cannot be looked at, or that changed while nothing can be sent: what is said of them (E5)."""
+"""Documents that cannot be looked at, or that changed while nothing can be sent: what is said of them."""
 
 from __future__ import annotations
 

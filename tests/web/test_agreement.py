@@ -1,4 +1,4 @@
-"""Page, metrics, quality and status tell the same story, whatever happened (issue: what is said is so)."""
+"""Page, metrics, quality and status tell the same story, whatever happened."""
 
 from __future__ import annotations
 
