@@ -228,13 +228,17 @@ def _large(
     if seen.blank:
         raise _blank()
     body = Body(None, place, path, sha256, seen.size, seen.plan, size)
-    sample = shown(seen.sample, fmt)[0] if fmt is Format.CSV else seen.sample
     length = _raw_length(fmt, seen.length)
     weak = f"too large to compare whole ({size // 2**20} MiB)" if size > COMPARED else ""
     whole = Whole(place, seen.plan, sha256, path) if size <= COMPARED else None
     return Outgoing(
-        name, _TYPES[fmt], seen.size, sha256, None, weak, seen.plan.codec, body, sample or "", length, whole=whole
+        name, _TYPES[fmt], seen.size, sha256, None, weak, seen.plan.codec, body, _sample(seen, fmt), length, whole=whole
     )
+
+
+def _sample(seen: stream.Survey, fmt: Format) -> str:
+    """The sample of a large text as FastGPT shows it; a page that is as large is trained as it stands."""
+    return (shown(seen.sample, fmt)[0] or "") if fmt is Format.CSV else seen.sample
 
 
 def _raw_length(fmt: Format, length: int) -> int | None:
@@ -277,7 +281,7 @@ def extract_text(
             seen = stream.survey(place, size, encodings, html=fmt is Format.HTML, head=b"")
             if sha256 not in (None, seen.sha256):
                 raise stream.changed(path)
-            return Extract(weak="too large to compare whole", sample=seen.sample)
+            return Extract(weak="too large to compare whole", sample=_sample(seen, fmt))
         text, codec, mark = charset.decode(raw, encodings, html=fmt is Format.HTML)
         payload = raw[mark:] if codec == "utf-8" else text.encode("utf-8")
         charset.check_text(payload)

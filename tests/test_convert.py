@@ -401,6 +401,18 @@ def test_a_body_that_was_not_sent_is_not_verified(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("small_memory")
+@pytest.mark.parametrize("path", ["a.md", "a.csv", "a.html"])
+def test_a_large_text_is_sampled_the_same_for_every_proof(tmp_path: Path, path: str) -> None:
+    """`verify` asks for the passages that the first proof asked for: a table's as FastGPT shows it, by its cells."""
+    file, out = large(
+        tmp_path, b"part number,is kept in,by\n" + b"flange 4711,the northern store,somebody\n" * 5000, path
+    )
+    again = convert.extract_text(str(file), path=path, encodings=("utf-8",))
+    assert out.sample == again.sample
+    assert ("flange 4711 | the northern store" in out.sample) == (path == "a.csv")
+
+
+@pytest.mark.usefixtures("small_memory")
 def test_a_large_page_states_utf8(tmp_path: Path) -> None:
     """The charset in the head of a streamed page is rewritten, too; FastGPT keeps a page of that size as it is."""
     page = "<meta charset=gbk><title>手册</title>" + f"<p>{SIMPLIFIED}</p>\n" * 5000
