@@ -30,11 +30,10 @@ from syncd.models import (
 )
 from syncd.observe import STILL_BEING_WRITTEN
 from syncd.passing import PassState
-from syncd.patience import MOST, Patience
+from syncd.patience import MOST, MOST_IN_DOUBT, Patience, rest_after
 
 log = get_logger(__name__)
 
-_PATIENT_FAILURES = 4  # refusals of an upload in one pass while the server takes nobody else's either
 _LATELY = 600.0  # seconds
 _MOST_CHANGES = 5  # so often a file may change under our hands before the pass leaves it alone
 
@@ -108,7 +107,7 @@ class Blame:
         if isinstance(error, Permanent) or attempts >= self.max_attempts:
             await self._quarantine(key, fresh, snapshot, error)
             return
-        pause = min(2.0 ** (attempts - 1), 60.0)
+        pause = rest_after(attempts)
         await ledger.commit(
             "failed",
             lambda db: moves.failed_attempt(db, entry.document_id, error.code, error.message, now + pause, now),
@@ -151,13 +150,13 @@ class Blame:
 
     async def _not_counted(self, key: DocumentKey, error: DocumentError) -> None:
         self.state.refusals[key] += 1
-        if self.state.refusals[key] > _PATIENT_FAILURES:
+        if self.state.refusals[key] > MOST_IN_DOUBT:
             self.state.put_off[key] = error.message
             self.state.open[key] = f"{key.path} could not be uploaded in this pass"
             self.state.codes.add(Unavailable.exit_code)
             return
         log.warning("upload.refused", source=key.source, path=key.path, error=error.message)
-        await self.patience.pause(2.0 ** (self.state.refusals[key] - 1), key)
+        await self.patience.pause(rest_after(self.state.refusals[key]), key)
 
     async def lost(self, entry: LedgerEntry, snapshot: FileSnapshot | None, error: RemoteMissing) -> None:
         """What the server does not have any more, the ledger does not keep: the next step sends it again."""

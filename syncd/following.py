@@ -40,14 +40,14 @@ from syncd.models import (
     Waiting,
 )
 from syncd.passing import PassState
-from syncd.patience import MOST
+from syncd.patience import LONGEST_PAUSE, MOST
 from syncd.plan import decide, decide_vanished
 from syncd.retiring import LOOK_LATER
 from syncd.setbacks import Setbacks
 
 log = get_logger(__name__)
 
-_LONGEST_PAUSE = 15.0  # seconds between two tries to take something away
+_RESTS = "the server did not answer for it lately"
 _AFTER_A_REST = 2  # tries at what could not be taken away before
 
 
@@ -87,7 +87,7 @@ class Follower:
                 await self.guarded(action, lambda a=action: self.applier.retire(a, _gone))  # type: ignore[misc]
         if self.tools.witness.rests(key):
             entry = entries.one(self.tools.ledger.conn, key)
-            self.state.put_off[key] = (entry.last_error if entry else "") or "the server did not answer for it lately"
+            self.state.put_off[key] = (entry.last_error if entry else "") or _RESTS
         while key not in self.state.put_off and key.source not in self.state.troubles:
             entry = entries.one(self.tools.ledger.conn, key)
             if entry is None or not self._may_go_on(entry):
@@ -206,7 +206,7 @@ class Follower:
         witness = self.tools.witness
         failures, began = 0, asyncio.get_running_loop().time()
         if witness.rests(key):
-            self.state.put_off[key] = "the server did not answer for it lately"
+            self.state.put_off[key] = _RESTS
             return
         while not self.tools.stopping.is_set():
             if self.blame.patience.gate().closed and not await self.blame.patience.passage():
@@ -217,7 +217,7 @@ class Follower:
             except ServerError as error:
                 failures += 1
                 most = _AFTER_A_REST if witness.rested(key) else MOST
-                pause = min(2.0 ** (failures - 2), _LONGEST_PAUSE)
+                pause = min(2.0 ** (failures - 2), LONGEST_PAUSE)
                 try:
                     own = await self.setbacks.is_its_own(key, error)
                 except Stopped:

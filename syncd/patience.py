@@ -19,9 +19,11 @@ from syncd.gate import Gate
 from syncd.models import DocumentKey
 
 MOST = 8  # so often one piece of work may come to nothing while the server is well (design 13)
+MOST_IN_DOUBT = 4  # and so often within one pass while nothing shows that others pass
 _MOST_REFUSALS = 3  # the same for what is refused, or answered in a shape that nobody knows
 _LEAST = 4  # tries of a one-shot run, whatever its patience
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 15.0  # seconds between two tries of such work
+_FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0  # seconds between two tries of such work
+_LONGEST_REST = 60.0  # seconds between two tries of a document
 
 
 @dataclass(slots=True)
@@ -98,7 +100,7 @@ class Patience:
                     await self.all_wait(error)  # a listing without end is not read again by a run that ends
                 elif await self.well(error):
                     await self.tools.unless_stopped(asyncio.sleep(pause))
-                    pause = min(pause * 2, _LONGEST_PAUSE)
+                    pause = min(pause * 2, LONGEST_PAUSE)
                 failures += 1
                 patience = self.gate().patience
                 spent = patience is not None and failures >= _LEAST and loop.time() - began + pause >= patience
@@ -106,6 +108,11 @@ class Patience:
                     stuck = Stuck(error.message, hint=error.hint)
                     stuck.exit_code = error.exit_code
                     raise stuck from error
+
+
+def rest_after(failures: int) -> float:
+    """Seconds until a document is tried again that has failed so often in a row: 1, 2, 4 and so on, 60 at most."""
+    return min(2.0 ** (failures - 1), _LONGEST_REST)
 
 
 def is_refusal(error: ServerError | OutcomeUnknown) -> bool:

@@ -26,16 +26,15 @@ from syncd.ledger import entries, moves
 from syncd.logs import get_logger
 from syncd.models import DocumentKey, FileSnapshot, LedgerEntry, Problem, State, Waiting
 from syncd.passing import PassState
-from syncd.patience import MOST, Patience, as_trouble
+from syncd.patience import MOST, MOST_IN_DOUBT, Patience, as_trouble, rest_after
 from syncd.witness import Word
 
 log = get_logger(__name__)
 
 _SOON = 60.0  # seconds until the next try that any one-shot run waits for
 _LEAST_TRIES = 2  # of a one-shot run, whatever its patience
-_PATIENT_FAILURES = 4  # so often within one pass while nothing shows that others pass
 _ALONE_FOR = 6 * 3600.0  # seconds that it goes on when nobody else asks for the same
-_LONGEST_PAUSE = 3600.0  # seconds until what cannot be given up is tried again
+_LONGEST_REST = 3600.0  # seconds until what cannot be given up is tried again
 
 
 @dataclass(slots=True)
@@ -92,12 +91,12 @@ class Setbacks:
         self.state.trouble_since.setdefault(key, now)
         if word in (Word.PASS, Word.ALONE):
             return await self._count(key, entry, snapshot, error, word)
-        if self.state.setbacks[key] > _PATIENT_FAILURES:
+        if self.state.setbacks[key] > MOST_IN_DOUBT:
             await self.leave(key, entry, error)
             return False
         if word is Word.UNSURE:
             self._say(key, entry, error)
-            await self.patience.pause(2.0 ** (self.state.setbacks[key] - 1), key)
+            await self.patience.pause(rest_after(self.state.setbacks[key]), key)
         return True
 
     async def is_its_own(self, key: DocumentKey, error: ServerError) -> bool:
@@ -156,12 +155,12 @@ class Setbacks:
             return await self._give_up(key, entry, snapshot, error, count)
         patience = self.patience.gate().patience
         lost = entry.candidate if self._is_lost(entry, error) else None
-        pause = 2.0 ** ((count if patience is None else here) - 1)
+        pause = rest_after(count if patience is None else here)
         if count >= MOST:
-            pause = _LONGEST_PAUSE
+            pause = _LONGEST_REST
         elif lost is not None:
             pause = 0.0  # it is looked for first, and that takes half a minute
-        await self._set_back(key, entry, error, count, min(pause, 60.0 if count < MOST else pause))
+        await self._set_back(key, entry, error, count, pause)
         if patience is None:
             return True
         lasts = asyncio.get_running_loop().time() - self.state.trouble_since[key]
@@ -230,7 +229,7 @@ class Setbacks:
         """It came to nothing too often while the server was well: this document is given up (design 13)."""
         candidate = entry.candidate
         lost = self._is_lost(entry, error)
-        await self._set_back(key, entry, error, count, 0.0 if lost else _LONGEST_PAUSE)
+        await self._set_back(key, entry, error, count, 0.0 if lost else _LONGEST_REST)
         why = Permanent(
             Problem.UPLOAD_FAILED,
             f"it came to nothing {count} times while the server answered for others; the last time: {error.message}",
