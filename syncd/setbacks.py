@@ -106,8 +106,10 @@ class Setbacks:
             Stopped: somebody asked to stop meanwhile.
             ServerError: the trouble outlasted the patience, or waiting does not cure it.
         """
+        if not await self._look(key, error):
+            return False
         entry = entries.one(self.tools.ledger.conn, key)
-        if not await self._look(key, error) or entry is None:
+        if entry is None:
             return False
         if await self._judge(key, entry, error) is Word.FAIL:
             await self.patience.all_wait(error)
