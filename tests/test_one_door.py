@@ -46,7 +46,7 @@ ALLOWED: dict[str, dict[str, str]] = {
     "extract": {"pypdf.PdfReader": GIVEN, "zipfile.ZipFile": GIVEN, ".open": "an entry of an archive"},
     "reader.jobs": {"os.fdopen": GIVEN},
     "reader.child": {"open": KERNEL},
-    "reader.pool": {"open": KERNEL, "subprocess.Popen": PROGRAM},
+    "reader.pool": {"subprocess.Popen": PROGRAM},
     "bundle": {"os.open": OPERATOR, "os.fdopen": OPERATOR, "zipfile.ZipFile": OPERATOR},
     "checkup": {".read_text": KERNEL},
     "commands.init": {"os.open": OWN, "os.fdopen": OWN},

@@ -344,12 +344,23 @@ def test_messages_arrive_as_they_were_sent() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs, open("/dev/null", "rb") as file:
         send(ours, Message({"a": "\ud800泵"}, (b"", b"xy"), file.fileno()))
-        found = receive(theirs, 2)
+        found = receive(theirs, 2, files=True)
         assert found is not None and found.file is not None
         os.close(found.file)
         assert ({"a": "\ud800泵"}, [b"", b"xy"]) == (found.head, list(found.pieces))
         ours.close()
         assert receive(theirs, 2) is None
+
+
+def test_a_file_that_nobody_asked_for_is_not_kept() -> None:
+    """A reader that was taken over cannot fill up the service's table of files with its answers."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs, open("/dev/null", "rb") as file:
+        before = os.listdir("/proc/self/fd")
+        for _ in range(3):
+            send(theirs, Message({}, (), file.fileno()))
+            assert receive(ours, 2) == Message({}, [])
+        assert before == os.listdir("/proc/self/fd")
 
 
 def test_the_questions_of_a_front_matter_come_over(children: Children) -> None:

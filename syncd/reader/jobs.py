@@ -50,12 +50,20 @@ def _office(message: Message) -> Message:
 def _hash(file: int) -> str:
     """The hash of a file from its beginning; it stands there again afterwards."""
     digest = hashlib.sha256()
+    for _ in _hashed(file, digest):
+        pass
+    os.lseek(file, 0, os.SEEK_SET)
+    return digest.hexdigest()
+
+
+def _hashed(file: int, digest: hashlib._Hash) -> Iterator[bytes]:
+    """The blocks of a file from its beginning, hashed on the way; no more than its size says, however it grows."""
+    os.lseek(file, 0, os.SEEK_SET)
     left = os.fstat(file).st_size
     while left > 0 and (block := os.read(file, min(left, 2**18))):
         digest.update(block)
         left -= len(block)
-    os.lseek(file, 0, os.SEEK_SET)
-    return digest.hexdigest()
+        yield block
 
 
 def _reading(text: str | None, weak: str, remark: str = "") -> Message:
@@ -93,16 +101,9 @@ def decode(file: int, head: dict[str, Any]) -> str | None:
     from syncd.stream import TextPlan, decoded
 
     digest = hashlib.sha256()
-
-    def blocks() -> Iterator[bytes]:
-        while block := os.read(file, 2**18):
-            digest.update(block)
-            yield block
-
-    os.lseek(file, 0, os.SEEK_SET)
     plan = TextPlan(head["codec"], head["skip"], head["restate"])
     try:
-        text = "".join(text for text, _ in decoded(blocks(), plan))
+        text = "".join(text for text, _ in decoded(_hashed(file, digest), plan))
     except UnicodeError:
         return None
     return text if digest.hexdigest() == head["sha256"] else None

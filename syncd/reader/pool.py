@@ -8,7 +8,6 @@ service may take.
 from __future__ import annotations
 
 import importlib.util
-import mmap
 import os
 import select
 import signal
@@ -19,6 +18,7 @@ import threading
 from dataclasses import dataclass
 from time import monotonic
 
+from syncd.reader.child import NO_ROOM, resident
 from syncd.reader.wire import Broken, GivenUp, Message, receive, send
 
 IDLE = 15.0
@@ -33,7 +33,6 @@ SMALL = 2 * 2**20
 _KEPT = ("PATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "LD_LIBRARY_PATH", "COVERAGE_PROCESS_START")
 _NEEDED = ("syncd", "pypdf", "yaml")
 _OUTSIDE = (0, -signal.SIGKILL, -signal.SIGTERM)  # how a child ends that somebody else ended, or that had said it would
-_NO_ROOM = 3  # as ``child`` says it
 _LOOK = 0.1  # seconds between two looks at the memory of a child that works: no limit may be set everywhere
 _LIBRARIES = 24 * 2**20  # bytes of memory that are no data
 _WALL = 4.0  # times the seconds of processor time that a child may take by the clock: others are at work, too
@@ -48,15 +47,6 @@ def _environment() -> dict[str, str]:
     places = [os.path.dirname(os.path.dirname(spec.origin)) for spec in found if spec is not None and spec.origin]
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     return {"LC_ALL": "C.UTF-8", "PYTHONPATH": os.pathsep.join(dict.fromkeys(places)), **kept}
-
-
-def _resident(pid: int | None) -> int:
-    """Bytes of memory of a process; 0 where that is not to be known."""
-    try:
-        with open(f"/proc/{pid}/statm", "rb") as file:
-            return int(file.read().split()[1]) * mmap.PAGESIZE
-    except (OSError, ValueError, IndexError):
-        return 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +124,7 @@ class Child:
                 self._end(kill=True)
                 return self._trouble("memory")
             answer = receive(channel, ANSWER)
-            if answer is None or answer.file is not None:
+            if answer is None:
                 raise Broken("it ended")
         except TimeoutError:
             self._end(kill=True)
@@ -143,7 +133,7 @@ class Child:
             code = self._end(kill=False)
             if code == -signal.SIGPROF:
                 return self._trouble("time")
-            if code == _NO_ROOM:
+            if code == NO_ROOM:
                 return self._trouble("memory")
             if code in _OUTSIDE and not last and not self._closed:
                 return None
@@ -164,7 +154,7 @@ class Child:
         while not poll.poll(_LOOK * 1000):
             if monotonic() > until:
                 raise TimeoutError
-            if _resident(self.pid) > self.limits.memory + _LIBRARIES:
+            if resident(self.pid) > self.limits.memory + _LIBRARIES:
                 return False
         return True
 

@@ -69,15 +69,24 @@ def send(channel: socket.socket, message: Message) -> None:
         channel.sendall(piece)
 
 
-def receive(channel: socket.socket, most: int) -> Message | None:
-    """Return the next message, ``None`` at the end of all; its pieces have ``most`` bytes in all at most.
+def receive(channel: socket.socket, most: int, *, files: bool = False) -> Message | None:
+    """Return the next message, ``None`` at the end of all.
+
+    Args:
+        channel: the socket.
+        most: bytes that its pieces have in all at most.
+        files: a file may come along; without this the kernel closes what the other side sends unasked.
 
     Raises:
         Broken: it ends in the middle, is longer than it may be, or is none.
         OSError: the channel is broken, or its time is up.
     """
-    begin, files, _, _ = socket.recv_fds(channel, _LENGTH.size, 1)
-    file = files[0] if files else None
+    file = None
+    if files:
+        begin, came, _, _ = socket.recv_fds(channel, _LENGTH.size, 1)
+        file = came[0] if came else None
+    else:
+        begin = channel.recv(_LENGTH.size)
     try:
         if not begin:
             return None
