@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -109,12 +108,8 @@ async def _outdated(runner: Runner, given: Arguments) -> dict[str, Any]:
     per_minute = int(given.get("per_minute") or outdated.PER_MINUTE)
     sources = [source for source in engine.config.sources if name in (None, source.name)]
     now = engine.now()
-
-    def choose() -> list[tuple[str, float]]:
-        with closing(engine.ledger.reader()) as conn:
-            return outdated.choose(conn, sources, now, per_minute)
-
-    chosen = await engine.run_beside(choose)  # it reads many files
+    choose = partial(outdated.choose, sources=sources, now=now, per_minute=per_minute)
+    chosen = await engine.ledger.read(choose)  # it reads many files
     await engine.ledger.commit("resend", lambda db: outdated.keep(db, chosen, now), beside=len(chosen) > MANY)
     runner.look(name)
     count = len(chosen)

@@ -119,7 +119,7 @@ class Auditor:
         if foreign:
             await self._ledger.commit("strangers", lambda db: remote.remember_strangers(db, dataset_id, foreign))
         if not take:
-            self._rivals(chosen, ours, survey)
+            self._rivals(ours, survey)
             ours = [found for found in ours if found[2].config.name not in survey.rivals]
         # What arrived is looked at before what is lost: a collection that was trained anew has a new id (rule 12).
         stale = await self._is_stale(ours)
@@ -158,7 +158,7 @@ class Auditor:
 
     # ------------------------------------------------------------ two instances
 
-    def _rivals(self, chosen: dict[str, SourceState], ours: list[Found], survey: Survey) -> None:
+    def _rivals(self, ours: list[Found], survey: Survey) -> None:
         """Collections of other ledgers that appeared after this one had looked through its source (rule 25)."""
         names = {state.config.name for _, _, state in ours}
         sources = {name: remote.source(self._ledger.conn, name) for name in names}

@@ -109,8 +109,6 @@ class Carrier:
         async def carry(key: DocumentKey, actions: list[AnyAction]) -> None:
             try:
                 await follow(key, actions)
-            except asyncio.CancelledError:
-                raise
             except Exception as error:
                 failures.append(error)
                 stopping.set()

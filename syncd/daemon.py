@@ -11,7 +11,7 @@ import signal
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -467,17 +467,12 @@ class Daemon:
         before = self._figures
         try:
             with suppress(SyncdError, sqlite3.Error):  # locked just now
-                self._figures = await self.heart.in_thread(_figures, self.ledger)
+                self._figures = await self.ledger.read(quality.at_a_glance)
         finally:
             self._counting = None
             self._count_at = loop.time() + _REST_OF_COUNTING * (loop.time() - began)
         if self._figures != before:
             self.heart.status(self._summary())
-
-
-def _figures(ledger: Ledger) -> dict[str, int]:
-    with closing(ledger.reader()) as conn:
-        return quality.at_a_glance(conn)
 
 
 async def _end(task: asyncio.Future[None], close: Callable[[], Any]) -> None:

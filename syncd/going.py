@@ -37,8 +37,6 @@ async def in_parallel(works: Iterable[Callable[[], Awaitable[None]]], stopping: 
                 return
             try:
                 await work()
-            except asyncio.CancelledError:
-                raise
             except Exception as error:
                 failures.append(error)
                 stopping.set()

@@ -48,21 +48,6 @@ class PassState:
     stuck: dict[DocumentKey, str] = field(default_factory=dict)
     codes: set[int] = field(default_factory=set)
 
-    def clear(self) -> None:
-        """A new pass begins; whoever holds this object sees it."""
-        self.troubles.clear()
-        self.open.clear()
-        self.adopting.clear()
-        self.unproven.clear()
-        self.untrained.clear()
-        self.put_off.clear()
-        self.changed.clear()
-        self.refusals.clear()
-        self.setbacks.clear()
-        self.trouble_since.clear()
-        self.stuck.clear()
-        self.codes.clear()
-
 
 @dataclass(slots=True)
 class Outcome:

@@ -19,7 +19,7 @@ from syncd.disk import stats
 from syncd.engine import Engine, Outcome
 from syncd.errors import LedgerError, LedgerWaits, ServerError, SyncdError
 from syncd.gate import Gate, kind_of
-from syncd.ledger import entries, remote, requests, resending, soundness
+from syncd.ledger import entries, remote, requests, resending, soundness, tree
 from syncd.logs import get_logger
 from syncd.looks import Look, Looks
 from syncd.models import DocumentKey, Proof
@@ -32,10 +32,8 @@ FEW_AT_ONCE = 48  # passes over a few paths that may run side by side; most of t
 WHOLE_AT_ONCE = 3  # passes over one whole source: one that works, one that waits for it, one that looks
 _AFTER_TROUBLE = 30.0  # seconds until a source that could not be served is tried again
 _AFTER_A_BUG = 60.0  # seconds until a source is looked at again after a fault of ours
-_AFTER_LEFT = (
-    2.0,
-    300.0,
-)  # seconds until a source is looked at again of which something was left, at first and at most
+# Seconds until a source is looked at again of which something was left, at first and at most.
+_AFTER_LEFT = (2.0, 300.0)
 _LONGEST_WAIT = 300.0  # seconds until it is looked whether something is due, whatever the clock said
 _MAILBOX_EVERY = 0.5  # seconds between two glances at whether somebody wrote into the ledger
 _REMEMBERED = 100_000  # paths of which it is remembered when they were changed
@@ -508,8 +506,6 @@ class Runner:
             self._glances.pop(source, None)
 
     def _disk_name(self, key: DocumentKey) -> str:
-        from syncd.ledger import tree
-
         return tree.disk_name(self.engine.ledger.conn, key) or key.path
 
     def _forget(self, look: Look, began: float, written: frozenset[str]) -> None:

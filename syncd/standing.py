@@ -100,7 +100,7 @@ def _source(
         "counts": counts,
         "watch": dict(watch),
         "skipped": 0 if conn is None else tree.unread(conn, name),
-        "trouble": service.get("troubles", {}).get(name) or (row.trouble if row is not None else "") or None,
+        "trouble": troubled or (row.trouble if row is not None else "") or None,
         "unserved": None if not_served is None else not_served.data(),
         "last_scan_at": iso(None if row is None else row.last_scan_at),
         "holds": holds,

@@ -56,9 +56,8 @@ class Uploading:
         source = tools.sources[action.key.source]
         folder = source.folder_of(action.key.path)
         tools.admit(UPLOAD.name)
-        async with (
-            tools.folders.used()
-        ):  # before its turn comes: a folder that nobody can make holds up no other upload
+        # Before its turn comes: a folder that nobody can make holds up no other upload.
+        async with tools.folders.used():
             await tools.folders.ensure(action.key.source, source.dataset_id, folder)
         async with tools.uploads:
             tools.admit(UPLOAD.name)

@@ -7,9 +7,9 @@ import os
 import time
 import zlib
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
+from sqlite3 import Connection
 from typing import Any, NamedTuple, TypeVar
 
 from syncd import door, golden, refusing
@@ -23,7 +23,7 @@ from syncd.flipping import reproved
 from syncd.formats import format_of
 from syncd.gate import Gate
 from syncd.ignore import QUESTIONS_END
-from syncd.ledger import Ledger, entries, moves, records, tree
+from syncd.ledger import entries, moves, records, tree
 from syncd.logs import get_logger
 from syncd.models import DocumentKey, Format, LedgerEntry, Proof, Revision
 from syncd.progress import Progress
@@ -162,14 +162,13 @@ async def _patiently(gate: Gate | None, work: Callable[[], Awaitable[T]]) -> T:
             await gate.wait(error)
 
 
-def _serving(ledger: Ledger, names: list[str]) -> list[DocumentKey]:
+def _serving(conn: Connection, names: list[str]) -> list[DocumentKey]:
     """The documents that have something to be proven; read in a thread, since there may be 100 000 of them."""
-    with closing(ledger.reader()) as conn:
-        return [
-            DocumentKey(row["source"], row["path"])
-            for row in records.documents(conn, names)
-            if row["serving_collection_id"] is not None
-        ]
+    return [
+        DocumentKey(row["source"], row["path"])
+        for row in records.documents(conn, names)
+        if row["serving_collection_id"] is not None
+    ]
 
 
 async def _chosen(
@@ -178,7 +177,7 @@ async def _chosen(
     if paths:
         return [locate(engine.ledger, engine.config, path, source) for path in paths]
     names = [s.name for s in engine.config.sources if source in (None, s.name)]
-    keys: list[DocumentKey] = await engine.run_beside(_serving, engine.ledger, names)
+    keys = await engine.ledger.read(partial(_serving, names=names))
     if everything or sample is None:
         return keys
     share, _, total = sample.partition("/")
