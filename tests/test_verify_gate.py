@@ -37,15 +37,16 @@ def test_annotations_stand_on_the_file() -> None:
 
     assert (
         "::error title=worse than the baseline::it fell\n"
+        "::error title=not asked::a.md:3: 100 %25\n"
         "::error file=kb/a%2Cb%3Ac.md,title=missing::the question '100 %25\\nsure?' is missing\n"
-    ) == verdicts.github(rows, ["it fell"], {("docs", "a,b:c.md"): "kb/a,b:c.md"})
+    ) == verdicts.github(rows, ["it fell"], ["a.md:3: 100 %"], {("docs", "a,b:c.md"): "kb/a,b:c.md"})
 
 
 @given(st.text(), st.text(), st.sampled_from(["found", "missing", "outranked", "shared"]))
 def test_junit_takes_any_text(path: str, question: str, verdict: str) -> None:
     """Whatever stands in a name or a question, the XML can be read again and counts what failed."""
     rows = [_row(path, "golden", verdict, question)]
-    root = ET.fromstring(verdicts.junit(rows, []))  # noqa: S314 - our own
+    root = ET.fromstring(verdicts.junit(rows, [], []))  # noqa: S314 - our own
 
     assert ("1", str(int(verdict in ("missing", "outranked")))) == (root.get("tests"), root.get("failures"))
 
@@ -74,3 +75,17 @@ def test_a_question_that_is_lost_fails_the_gate(tmp_path: Path) -> None:
 
     (tmp_path / "b.json").write_text("{}")
     assert "is not a baseline" in site.run("verify", "--baseline", "b.json", code=2).err
+
+
+def test_what_could_not_be_asked_is_told_in_every_format(tmp_path: Path) -> None:
+    """A question that nobody understands ends the gate with 4, and each format says which and why."""
+    site = Site(tmp_path)
+    site.write("pump.md", "# Pump\n\nP-101: every 5000 hours.\n")
+    site.write("pump.questions.toml", 'questions = ["How often?"')
+    site.run("sync", code=0)
+
+    gate = site.run("verify", "--junit", "j.xml", "--format", "github", code=4)
+    assert gate.out.startswith("::error title=not asked::pump.questions.toml:1: ")
+    suite = ET.parse(tmp_path / "j.xml").find("testsuite[@name='questions']")  # noqa: S314 - our own
+    assert suite is not None and ("1", "1") == (suite.get("tests"), suite.get("failures"))
+    assert "pump.questions.toml:1: " in site.run("verify", code=4).out

@@ -59,12 +59,12 @@ def verify(
     if format_ == "json" or given.as_json:
         given.show_json(report.document)
     elif format_ == "github":
-        given.out(verdicts.github(rows, worse, _files(config, rows)), orders=True)
+        given.out(verdicts.github(rows, worse, problems, _files(config, rows)), orders=True)
         given.note("\n".join(_summary(rows, metrics)))
     else:
         given.show(report)
     # Last: what was found is told, whatever becomes of these files.
-    files = {} if junit_file is None else {junit_file: verdicts.junit(rows, worse)}
+    files = {} if junit_file is None else {junit_file: verdicts.junit(rows, worse, problems)}
     if baseline is not None and before is None:
         files[baseline] = json.dumps(report.document, ensure_ascii=False, indent=2) + "\n"
     unwritten = [problem for file, text in files.items() if (problem := _write(file, text))]

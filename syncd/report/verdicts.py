@@ -34,12 +34,13 @@ def sentence(row: Mapping[str, Any]) -> str:
     return f"the {what} {row['question']!r} is {row['verdict']}{rank}"
 
 
-def junit(rows: Sequence[Mapping[str, Any]], worse: Sequence[str]) -> str:
-    """One test case a question, in a suite for each document; what got worse is a suite of its own."""
+def junit(rows: Sequence[Mapping[str, Any]], worse: Sequence[str], problems: Sequence[str]) -> str:
+    """One test case a question, in a suite for each document; what got worse, and what could not be asked, is a suite
+    of its own."""
     import xml.etree.ElementTree as ET
 
     failed = {id(row) for row in failures(rows)}
-    root = ET.Element("testsuites", name="syncd verify", tests=str(len(rows) + len(worse)))
+    root = ET.Element("testsuites", name="syncd verify", tests=str(len(rows) + len(worse) + len(problems)))
     suites: dict[str, ET.Element] = {}
     count: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     for row in rows:
@@ -51,13 +52,13 @@ def junit(rows: Sequence[Mapping[str, Any]], worse: Sequence[str]) -> str:
         if id(row) in failed:
             count[name][1] += 1
             ET.SubElement(case, "failure", type=row["verdict"], message=_xml(sentence(row)))
-    if worse:
-        suites["baseline"] = ET.SubElement(root, "testsuite", name="baseline")
-        for line in worse:
-            case = ET.SubElement(suites["baseline"], "testcase", classname="baseline", name=_xml(line))
-            ET.SubElement(case, "failure", type="worse", message=_xml(line))
-            count["baseline"][0] += 1
-            count["baseline"][1] += 1
+    for name, kind, lines in (("baseline", "worse", worse), ("questions", "problem", problems)):
+        if lines:
+            suites[name] = ET.SubElement(root, "testsuite", name=name)
+            count[name] = [len(lines), len(lines)]
+        for line in lines:
+            case = ET.SubElement(suites[name], "testcase", classname=name, name=_xml(line))
+            ET.SubElement(case, "failure", type=kind, message=_xml(line))
     for name, suite in suites.items():
         suite.set("tests", str(count[name][0]))
         suite.set("failures", str(count[name][1]))
@@ -66,15 +67,22 @@ def junit(rows: Sequence[Mapping[str, Any]], worse: Sequence[str]) -> str:
     return ET.tostring(root, encoding="unicode", xml_declaration=False) + "\n"
 
 
-def github(rows: Sequence[Mapping[str, Any]], worse: Sequence[str], files: Mapping[tuple[str, str], str]) -> str:
+def github(
+    rows: Sequence[Mapping[str, Any]],
+    worse: Sequence[str],
+    problems: Sequence[str],
+    files: Mapping[tuple[str, str], str],
+) -> str:
     """Workflow commands of GitHub Actions, a line each.
 
     Args:
         rows: of the JSON contract.
         worse: what got worse than the baseline.
+        problems: what could not be asked, and why.
         files: source and path of a document -> its file as the repository knows it.
     """
     lines = [f"::error title=worse than the baseline::{_data(line)}" for line in worse]
+    lines += [f"::error title=not asked::{_data(line)}" for line in problems]
     for row in failures(rows):
         level = "error" if row["kind"] == "golden" else "warning"
         file = files.get((row["source"], row["path"]), row["path"])
