@@ -24,16 +24,17 @@ APART = 30.0  # seconds between the two listings
 async def due(ledger: Ledger, source: str, now: float) -> list[MadeFolder]:
     """Folders of ours with nothing in them that were not looked at yet, or were seen empty long enough ago."""
     empty = await ledger.read(lambda conn: remote.unused_folders(conn, remote.made_folders(conn, source)))
-    return [f for f in empty if f.empty_since is None or has_come(f.empty_since + APART, now, APART)]
+    return [folder for folder in empty if folder.empty_since is None or _long_empty(folder, now)]
 
 
 async def second_look_due(ledger: Ledger, source: str, now: float) -> bool:
     """Whether a folder was seen empty once, long enough ago, and is still not used; cheap when there is none."""
-    seen = remote.seen_empty(ledger.conn, source)
-    if not any(f.empty_since is not None and has_come(f.empty_since + APART, now, APART) for f in seen):
-        return False
-    unused = await ledger.read(lambda conn: remote.unused_folders(conn, seen))
-    return any(f.empty_since is not None and has_come(f.empty_since + APART, now, APART) for f in unused)
+    seen = [folder for folder in remote.seen_empty(ledger.conn, source) if _long_empty(folder, now)]
+    return bool(seen and await ledger.read(lambda conn: remote.unused_folders(conn, seen)))
+
+
+def _long_empty(folder: MadeFolder, now: float) -> bool:
+    return folder.empty_since is not None and has_come(folder.empty_since + APART, now, APART)
 
 
 async def forget_first_looks(ledger: Ledger, source: str) -> None:
