@@ -1,9 +1,9 @@
 """Waiting for the server's training of many documents with few requests.
 
 A lone document is looked at when it may be trained, by what its dataset has taught (``usual``), from looks and from
-the server's own times (``servertimes``). Several documents of
-one folder are looked at together by a list page of up to 100; a page only nominates, ``trainingDetail`` decides
-(rule 5). One or two are asked directly, which is cheaper than a page and its confirmation.
+the server's own times (``servertimes``). Several documents of one folder are looked at together by a list page of up to
+100; a page only nominates, ``trainingDetail`` decides (rule 5). One or two are asked directly, which is cheaper than a
+page and its confirmation.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from syncd.fastgpt.wire import moment
 from syncd.models import CollectionId, Hit, Problem
 from syncd.servertimes import Ended, ServerTimes
 from syncd.together import begin, ended
+from syncd.turns import each
 from syncd.usual import LONGEST, Usual
 
 FEW = 2  # up to so many documents of a folder are asked one by one
@@ -277,10 +278,10 @@ class TrainingWatch:
         for collection_id, waiting in group.members.items():
             if collection_id not in nominated:
                 self._put_off(waiting)
-        ended = await self._decide_all(group, nominated)
-        if not ended:
+        done = await self._decide_all(group, nominated)
+        if not done:
             group.page_pause = min(group.page_pause * 1.5, LONGEST)
-        elif ended >= _WELL_SPENT:
+        elif done >= _WELL_SPENT:
             group.page_pause = max(group.page_pause / 2, _SHORTEST_PAGE_PAUSE)
         group.page_at = asyncio.get_running_loop().time() + group.page_pause
         for waiting in group.members.values():  # a page costs the same for one as for all of them
@@ -289,26 +290,20 @@ class TrainingWatch:
     async def _decide_all(self, group: _Group, nominated: Iterable[CollectionId]) -> int:
         """Ask about each; returns how many have come to an end."""
         queue = [(i, group.members[i]) for i in nominated if i in group.members and not group.members[i].future.done()]
-        ended = 0
-        left = iter(queue)
 
-        async def worker() -> None:
-            nonlocal ended
-            for collection_id, waiting in left:
-                try:
-                    done = await self._decide(collection_id, waiting)
-                    waiting.failures = 0
-                except ServerError as error:
-                    self._fail(waiting, error)
-                    continue
-                ended += done
-                if not done:
-                    self._put_off(waiting)
+        async def decide(one: tuple[CollectionId, _Waiting]) -> int:
+            collection_id, waiting = one
+            try:
+                done = await self._decide(collection_id, waiting)
+            except ServerError as error:
+                self._fail(waiting, error)
+                return 0
+            waiting.failures = 0
+            if not done:
+                self._put_off(waiting)
+            return done
 
-        async with asyncio.TaskGroup() as workers:
-            for _ in range(min(_AT_ONCE, len(queue))):
-                workers.create_task(worker())
-        return ended
+        return sum(await each(queue, decide, min(_AT_ONCE, len(queue))))
 
     async def _nominate(self, place: _Place, group: _Group) -> list[CollectionId]:
         """Read list pages until all documents were seen; those that no page showed are asked directly.
