@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hostile
@@ -22,7 +22,7 @@ from syncd.formats import format_of
 from syncd.golden import Question
 from syncd.models import Format
 from syncd.reader import asking
-from syncd.reader.asking import Read, Readers, Task
+from syncd.reader.asking import Lane, Read, Readers, Task
 from syncd.reader.pool import Child, Children, Limits
 from syncd.reader.wire import HEAD, Broken, GivenUp, Message, receive, send
 
@@ -376,6 +376,37 @@ def test_the_questions_of_a_front_matter_come_over(children: Children) -> None:
     for make in (hostile.deep_front_matter, hostile.dotted_front_matter):
         found, problems = asyncio.run(asking.questions(Readers(children), make().decode(), "a.md"))
         assert ([], True) == (found, len(problems) <= 1), problems
+
+
+class Babbling(Readers):
+    """Readers that give the same answer to every question."""
+
+    def __init__(self, answer: Message) -> None:
+        super().__init__()
+        self.answer = answer
+
+    async def ask(self, make: Callable[[], Message], *, lane: Lane = "any") -> Message:
+        """See ``Reader``."""
+        return self.answer
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Message({}),
+        Message({"found": None}, (b"",)),
+        Message({"found": {"difference": {"kind": "x"}, "weak": "", "remark": ""}}, (b'{"questions": [{}]}',)),
+        Message({"found": {"difference": None}}, (b"[" * 100_000,)),
+    ],
+)
+def test_what_is_no_answer_counts_as_none(answer: Message) -> None:
+    """A reader that a document has taken over can say anything: that document's proof is weak, and nothing ends."""
+    readers = Babbling(answer)
+    failed = "(its reader failed)"
+    assert asyncio.run(asking.read(readers, Task(Format.HTML, b"<p>x"))).weak.endswith(failed)
+    assert asyncio.run(asking.examine(readers, "a text", ["a text"], Format.TEXT)).weak.endswith(failed)
+    ((), (problem,)) = asyncio.run(asking.questions(readers, "---\na: 1\n---\n", "a.md"))
+    assert problem.endswith(failed)
 
 
 @pytest.mark.parametrize("name", ["entities.docx", "large_dimension.xlsx", "nested_arrays.pdf", "loop_of_objects.pdf"])

@@ -31,6 +31,7 @@ LIMIT = 4 * 2**20
 
 _LONG_ENOUGH = 5.0  # seconds for a page or a table of a few megabytes; readers of office formats may take longer
 
+_FAILED = "its reader failed"  # what it answers is no answer
 _WORDS = {
     "time": "it takes too long",
     "memory": "it takes too much memory",
@@ -193,13 +194,13 @@ def _read(answer: Message) -> Read:
         text = answer.pieces[0].decode("utf-8") if answer.pieces else None
         return Read(text, str(answer.head["weak"]), str(answer.head["remark"]))
     except (KeyError, UnicodeError):
-        return Read(None, "its text cannot be read here (its reader failed)")
+        return Read(None, f"its text cannot be read here ({_FAILED})")
 
 
 def _trouble(answer: Message) -> str:
     """Why there is no answer, in words; "" when there is one."""
     trouble = answer.head.get("trouble")
-    return "" if trouble is None else _WORDS.get(trouble) or str(answer.head.get("fault", "its reader failed"))
+    return "" if trouble is None else _WORDS.get(trouble) or str(answer.head.get("fault", _FAILED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,11 +247,14 @@ async def examine(
     if answer.head.get("changed") and isinstance(text, Whole):
         raise changed(text.path)
     trouble = _trouble(answer)
-    if trouble:
-        return Comparison(None, f"it could not be compared with the server's ({trouble})")
-    found = answer.head["found"]
-    difference = found["difference"]
-    return Comparison(None if difference is None else Difference(**difference), found["weak"], found["remark"])
+    if not trouble:
+        try:
+            found = answer.head["found"]
+            difference = None if found["difference"] is None else Difference(**found["difference"])
+            return Comparison(difference, str(found["weak"]), str(found["remark"]))
+        except (KeyError, TypeError):
+            trouble = _FAILED
+    return Comparison(None, f"it could not be compared with the server's ({trouble})")
 
 
 async def questions(reader: Reader, text: str, path: str) -> Asked:
@@ -271,7 +275,10 @@ async def question_file(reader: Reader, data: bytes, path: str, name: str) -> As
 async def _questions(reader: Reader, head: dict[str, Any], data: bytes) -> Asked:
     answer = await reader.ask(lambda: Message({"job": "questions", **head}, (data,)), lane="quick")
     trouble = _trouble(answer)
-    if trouble:
-        return [], [f"{head['name'] or head['path']}: its questions cannot be read ({trouble})"]
-    found = json.loads(answer.pieces[0])
-    return [Question.of(each) for each in found["questions"]], found["problems"]
+    if not trouble:
+        try:
+            found = json.loads(answer.pieces[0])
+            return [Question.of(each) for each in found["questions"]], list(map(str, found["problems"]))
+        except (IndexError, KeyError, TypeError, ValueError, RecursionError):
+            trouble = _FAILED
+    return [], [f"{head['name'] or head['path']}: its questions cannot be read ({trouble})"]
