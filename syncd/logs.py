@@ -159,18 +159,18 @@ class Redactor:
     """
 
     def __init__(self, secrets: Iterable[str], *, printable: bool = False) -> None:
+        self._printable = printable
+        self._spellings: list[str] = []
+        self.add(*secrets)
         _REDACTORS.add(self)
-        spellings = {spelling for secret in secrets if secret for spelling in (secret, quote(secret, safe=""))}
+
+    def add(self, *secrets: str) -> None:
+        """Some secrets more."""
+        known = [secret for secret in secrets if secret]
+        spellings = {*self._spellings, *known, *(quote(secret, safe="") for secret in known)}
         # The longest first: a secret may be part of another one.
         self._spellings = sorted(spellings, key=len, reverse=True)
-        outlet.conceal(spellings)
-        self._printable = printable
-
-    def add(self, secret: str) -> None:
-        """One secret more."""
-        more = {secret, quote(secret, safe=""), *self._spellings}
-        self._spellings = sorted(more, key=len, reverse=True)
-        outlet.conceal(more)
+        outlet.conceal(known)
 
     def values(self, event: MutableMapping[str, Any]) -> dict[str, Any]:
         """Return the values of an event as plain, clean data."""

@@ -21,10 +21,8 @@ from typing import BinaryIO, TextIO, cast
 PATIENCE = 0.5  # seconds that a line for standard error waits for its reader, and
 _EVERY = 60.0  # seconds between two such waits
 _PIECE = 4096  # bytes: a pipe that can be written takes so many at once (PIPE_BUF, pipe(7))
-
-
 _SHORTEST = 8  # characters; shorter secrets are parts of ordinary words
-_secrets: set[bytes] = set()
+_secrets: tuple[bytes, ...] = ()  # in each spelling, the longest first: one may be part of another
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,17 +117,16 @@ class Outlet(io.RawIOBase):
 
 def conceal(secrets: Iterable[str]) -> None:
     """From here on no outlet writes these, whoever prints them: a library, or Python itself about a thread."""
+    global _secrets
     from urllib.parse import quote
 
-    for secret in secrets:
-        if len(secret) >= _SHORTEST:
-            _secrets.update(
-                spelling.encode("utf-8", "backslashreplace") for spelling in (secret, quote(secret, safe=""))
-            )
+    spelled = {spelling for one in secrets if len(one) >= _SHORTEST for spelling in (one, quote(one, safe=""))}
+    known = {*_secrets, *(spelling.encode("utf-8", "backslashreplace") for spelling in spelled)}
+    _secrets = tuple(sorted(known, key=len, reverse=True))  # another one, since some thread may be printing
 
 
 def _masked(data: bytes) -> bytes:
-    for secret in sorted(_secrets, key=len, reverse=True):
+    for secret in _secrets:
         data = data.replace(secret, b"***")
     return data
 
