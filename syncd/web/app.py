@@ -28,7 +28,7 @@ from syncd.ledger import quality, records, releasing
 from syncd.logs import get_logger
 from syncd.models import Hold
 from syncd.together import begin
-from syncd.web import asked
+from syncd.web import asked, health
 from syncd.web import guard as guarding
 from syncd.web.asked import ACTIONS, LONGEST_QUERY, Refused
 from syncd.web.backend import Backend
@@ -100,11 +100,8 @@ class _App:
             ("/api/v1/stream", self._live),
             ("/api/v1/quality", self._quality),
         )
-        routes = [Route(path, self._livez, methods=["GET"]) for path in ("/livez", "/healthz")]
-        routes += [
-            Route("/readyz", self._readyz, methods=["GET"]),
-            Route("/metrics", self._metrics, methods=["GET"]),
-        ]
+        routes = [Route(path, self._told, methods=["GET"]) for path in health.PATHS]
+        routes += [Route("/metrics", self._metrics, methods=["GET"])]
         routes += [Route(path, self._guarded(handler), methods=["GET"]) for path, handler in read]
         routes += [
             Route(f"/api/v1/{kind}", self._guarded(partial(self._act, kind), changes=True), methods=["POST"])
@@ -203,13 +200,9 @@ class _App:
 
     # ------------------------------------------------------------ health and metrics: open, and without secrets
 
-    async def _livez(self, _request: Request) -> Response:
-        well, reason = self.backend.live()
-        return Json({"live": well, "reason": reason}, 200 if well else 503)
-
-    async def _readyz(self, _request: Request) -> Response:
-        well, reason = self.backend.ready()
-        return Json({"ready": well, "reason": reason}, 200 if well else 503)
+    async def _told(self, request: Request) -> Response:
+        status, body = health.told(self.backend, request.scope["path"])
+        return Json(body, status)
 
     async def _metrics(self, request: Request) -> Response:
         # Prometheus asks by whatever name it found us under. On loopback that name is known, and a web page that

@@ -9,6 +9,9 @@ from typing import Any
 from syncd.web.backend import Backend
 from syncd.web.guard import HEADERS
 
+PATHS = ("/livez", "/healthz", "/readyz")
+"""Where health is asked; ``/healthz`` is another name for ``/livez``."""
+
 Message = MutableMapping[str, Any]
 Sending = Callable[[Message], Awaitable[None]]
 Application = Callable[[Message, Callable[[], Awaitable[Message]], Sending], Awaitable[None]]
@@ -17,7 +20,7 @@ Application = Callable[[Message, Callable[[], Awaitable[Message]], Sending], Awa
 def make(backend: Backend) -> Application:
     """An ASGI application that answers ``/livez``, ``/healthz`` and ``/readyz`` as the status server does."""
 
-    async def answer(scope: Message, _receive: Any, send: Sending) -> None:
+    async def respond(scope: Message, _receive: Any, send: Sending) -> None:
         status, body = _answer(backend, str(scope["method"]), str(scope["path"]))
         content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
         headers = {**HEADERS, "content-type": "application/json", "content-length": str(len(content))}
@@ -25,16 +28,18 @@ def make(backend: Backend) -> Application:
         await send({"type": "http.response.start", "status": status, "headers": pairs})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else content})
 
-    return answer
+    return respond
 
 
 def _answer(backend: Backend, method: str, path: str) -> tuple[int, dict[str, object]]:
     if method not in ("GET", "HEAD"):
         return 405, {"error": {"message": "this port can only be asked"}}
-    if path in ("/livez", "/healthz"):
-        well, reason = backend.live()
-        return (200 if well else 503), {"live": well, "reason": reason}
-    if path == "/readyz":
-        well, reason = backend.ready()
-        return (200 if well else 503), {"ready": well, "reason": reason}
-    return 404, {"error": {"message": "this port tells health alone"}}
+    if path not in PATHS:
+        return 404, {"error": {"message": "this port tells health alone"}}
+    return told(backend, path)
+
+
+def told(backend: Backend, path: str) -> tuple[int, dict[str, object]]:
+    """HTTP status and body of an answer to one of ``PATHS``."""
+    name, (well, reason) = ("ready", backend.ready()) if path == "/readyz" else ("live", backend.live())
+    return (200 if well else 503), {name: well, "reason": reason}
